@@ -1,0 +1,1 @@
+"""exaplan: the open-source planner of AI factories."""

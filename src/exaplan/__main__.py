@@ -1,0 +1,5 @@
+"""``python -m exaplan`` is the command line."""
+
+from exaplan.cli import main
+
+main()

@@ -1,0 +1,177 @@
+"""A question turned into the numbers that perf/ works on: hardware, job and cut, with the fits of the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from exaplan.catalog import fits, tuning
+from exaplan.errors import InputError, Place
+from exaplan.nouns import Cluster, Layout, Model, Training
+from exaplan.perf.inputs import DUALPIPE, INTERLEAVED, ONE_F_ONE_B, ZERO_BUBBLE, Cut, Hardware, Job, Tuning
+from exaplan.perf.pack import Packed, pack, recompute_mask
+from exaplan.perf.roofline import ChipRates
+
+SCHEDULES = {"1f1b": ONE_F_ONE_B, "interleaved": INTERLEAVED, "zero-bubble": ZERO_BUBBLE, "dualpipe": DUALPIPE}
+
+# precision of the matrix products -> (peak it runs at, kernel curve, bytes per operand with its scales)
+PRECISIONS = {
+    "fp32": ("fp32", "bf16", 4.0),
+    "tf32": ("tf32", "bf16", 4.0),
+    "fp16": ("fp16", "bf16", 2.0),
+    "bf16": ("bf16", "bf16", 2.0),
+    "fp8": ("fp8", "fp8", 1.0),
+    "fp8-block": ("fp8", "fp8-block", 1.03125),
+    "mxfp8": ("fp8", "mxfp8", 1.03125),
+    "nvfp4": ("fp4", "nvfp4", 0.5625),
+}
+LOW = ("fp8", "fp8-block", "mxfp8", "nvfp4")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model, work and cluster, ready for every layout: packed operators, hardware, job, tuning."""
+
+    model: Model
+    training: Training
+    cluster: Cluster
+    packed: Packed
+    hardware: Hardware
+    tuning: Tuning
+    framework: str
+    master_bytes: float
+    grad_bytes: float
+
+
+def architecture_of(cluster: Cluster) -> str:
+    """Key of the fits of a chip's architecture."""
+    return cluster.chip.architecture.replace("-", "_")
+
+
+def peak_of(cluster: Cluster, number_format: str) -> float:
+    """Dense peak of a chip in a number format; refuses formats that the chip is not known to have. [FLOP/s]"""
+    found = cluster.chip.peak.get(number_format)
+    if found is None:
+        known = ", ".join(sorted(cluster.chip.peak))
+        raise InputError(
+            f"chip {cluster.chip.name} has no known dense peak for {number_format}",
+            hint=f"it has: {known}; choose a precision among them, or add the peak to your own chip file",
+            place=Place(field="work.precision"),
+        )
+    return found
+
+
+def fabric_kind(cluster: Cluster) -> str:
+    """Which fitted or prior curve the scale-out level takes, by the fabric's name and kind."""
+    name = cluster.fabric.name.lower()
+    if cluster.fabric.kind == "torus":
+        return "torus"
+    for kind in ("roce", "efa", "ethernet"):
+        if kind in name:
+            return kind
+    return "infiniband"
+
+
+@lru_cache(maxsize=256)
+def hardware(cluster: Cluster, precision: str) -> Hardware:
+    """Hardware numbers of a cluster for a precision. Unknown scale-out bandwidth is refused beyond one node."""
+    arch, chip, node = architecture_of(cluster), cluster.chip, cluster.node
+    peak_format, curve, _ = PRECISIONS[precision]
+    wide = "fp16" if precision == "fp16" else "bf16"
+    high = chip.peak.get(wide) or chip.peak.get("fp16") or chip.peak.get("bf16") or peak_of(cluster, wide)
+    domain = min(node.domain, cluster.count)
+    link = node.link_bandwidth or chip.link_bandwidth or node.network or 1e9
+    network = node.network
+    if network is None:
+        if cluster.count > node.domain:
+            raise InputError(
+                f"the scale-out bandwidth of node {node.name} is unknown, and {cluster.count} chips need more than one",
+                hint="name a node with a known network, or give your own node file",
+                place=Place(field="cluster.node"),
+            )
+        network = link
+    processors = float(chip.processors)
+    return Hardware(
+        high=ChipRates(high, chip.bandwidth, processors),
+        low=ChipRates(peak_of(cluster, peak_format), chip.bandwidth, processors),
+        gemm=fits.matmul(arch, "bf16", chip.name),
+        gemm_low=fits.matmul(arch, curve, chip.name),
+        attention=fits.attention(arch),
+        vector=fits.vector(arch),
+        inner=fits.link(arch),
+        outer=fits.fabric(fabric_kind(cluster), cluster.fabric.in_network),
+        memory=chip.memory,
+        domain=max(1, domain),
+        link=link,
+        network=network,
+        leaf=cluster.fabric.leaf,
+        oversubscription=cluster.fabric.oversubscription,
+        in_network=int(cluster.fabric.in_network),
+        processors=processors,
+    )
+
+
+def make(model: Model, training: Training, cluster: Cluster, tune: Tuning | None = None, *, dropout: bool = False) -> Case:
+    """A Case; ``tune`` overrides the shipped tuning (tools/fit and folds do)."""
+    if training.precision not in PRECISIONS:
+        hint = "known: " + ", ".join(PRECISIONS)
+        raise InputError(f"unknown precision {training.precision!r}", hint=hint, place=Place(field="work.precision"))
+    fused = training.attention != "unfused"
+    found = tune or tuning.tuning(architecture_of(cluster), training.framework, training.precision, model.experts > 0)
+    return Case(
+        model,
+        training,
+        cluster,
+        pack(model, training.seq_len, fused, dropout),
+        hardware(cluster, training.precision),
+        found,
+        training.framework,
+        12.0,
+        4.0,
+    )
+
+
+def job(case: Case, layout: Layout, dropout: bool = False) -> Job:
+    """The Job of a layout. FSDP reduces gradients in 16 bit, Megatron's optimizer in 32 bit."""
+    training, model = case.training, case.model
+    return Job(
+        seq=training.seq_len,
+        batch=training.global_batch,
+        is_low=int(training.precision in LOW),
+        low_bytes=PRECISIONS[training.precision][2],
+        fused=int(training.attention != "unfused"),
+        master_bytes=case.master_bytes,
+        grad_bytes=2.0 if layout.zero >= 3 else case.grad_bytes,
+        dropout=int(dropout),
+        hidden=model.hidden,
+        experts=model.experts,
+        top_k=max(1, model.top_k),
+        chips=layout.chips,
+    )
+
+
+def cut(layout: Layout, graphs: bool = False) -> Cut:
+    """A Layout as numbers."""
+    mask, whole = recompute_mask(layout.recompute)
+    schedule = layout.schedule
+    if schedule == "1f1b" and layout.vpp > 1:
+        schedule = "interleaved"
+    return Cut(
+        dp=layout.dp,
+        tp=layout.tp,
+        pp=layout.pp,
+        vpp=layout.vpp,
+        cp=layout.cp,
+        ep=layout.ep,
+        etp=layout.etp,
+        micro_batch=layout.micro_batch,
+        recompute=mask,
+        whole=whole,
+        zero=layout.zero,
+        zero_group=layout.zero_group,
+        sequence_parallel=int(layout.sequence_parallel and layout.tp > 1),
+        schedule=SCHEDULES[schedule],
+        ulysses=int(layout.cp_kind == "ulysses"),
+        offload=int(layout.offload),
+        graphs=int(graphs),
+    )

@@ -1,0 +1,124 @@
+"""The fitted efficiency curves of data/fits, by architecture and number format, with inheritance for the unmeasured.
+
+A chip without measurements takes the curve of the nearest measured architecture (``INHERIT``) and a wider spread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, NamedTuple, cast
+
+import yaml
+
+from exaplan.errors import CatalogError
+from exaplan.perf.network import LinkFit
+from exaplan.perf.roofline import AttentionFit, GemmFit, VectorFit
+
+
+class Heir(NamedTuple):
+    """Whose curve an unmeasured architecture takes, and by how much its spread grows [relative std dev, added]."""
+
+    source: str
+    widening: float
+
+
+# Nearest measured relative. Other vendors' matrix engines have no rows here: the pooled curve, far wider.
+INHERIT = {
+    "volta": Heir("ampere", 0.12),
+    "turing": Heir("ampere", 0.15),
+    "pascal": Heir("ampere", 0.30),
+    "hopper_pcie": Heir("hopper", 0.10),
+    "blackwell-ultra": Heir("blackwell", 0.08),
+    "rubin": Heir("blackwell", 0.20),
+    "cdna1": Heir("cdna2", 0.15),
+    "cdna3": Heir("cdna2", 0.20),
+    "cdna4": Heir("cdna2", 0.25),
+}
+POOLED = Heir("hopper", 0.25)
+FORMATS = {
+    "fp16": "bf16", "tf32": "bf16", "fp32": "bf16", "fp64": "bf16", "int8": "fp8", "mxfp8": "fp8",
+    "fp8-block": "fp8_block", "fp8-delayed": "fp8", "fp8-current": "fp8", "mxfp4": "nvfp4", "fp4": "nvfp4",
+}  # fmt: skip
+FORMAT_WIDENING = 0.05  # spread added where a number format takes another format's curve
+
+
+@lru_cache(maxsize=None)
+def record(name: str) -> Mapping[str, Any]:
+    """One fit record of data/fits as it stands: gemm, attention, vector or collectives."""
+    text = files("exaplan").joinpath("data", "fits", f"{name}.yaml").read_text(encoding="utf-8")
+    content = yaml.load(text, Loader=yaml.CSafeLoader)
+    if not isinstance(content, dict) or "curves" not in content:
+        raise CatalogError(f"fit record {name} has no curves", hint=f"run tools/fit/{name}.py again")
+    return cast(Mapping[str, Any], content)
+
+
+def relative(architecture: str, known: set[str]) -> Heir:
+    """The architecture itself if measured, else its heir, else the pooled curve."""
+    if architecture in known:
+        return Heir(architecture, 0.0)
+    heir = INHERIT.get(architecture, POOLED)
+    return heir if heir.source in known else POOLED
+
+
+def coefficients(name: str, key: str) -> dict[str, float]:
+    """Coefficients of one curve as floats."""
+    return {field: float(value) for field, value in record(name)["curves"][key]["coefficients"].items()}
+
+
+@lru_cache(maxsize=None)
+def matmul(architecture: str, form: str, chip: str = "") -> GemmFit:
+    """Curve of matrix products in a number format (bf16, fp8, fp8_block, nvfp4, mxfp8, ...) on an architecture.
+
+    ``chip`` names a chip whose own share of peak was measured apart (H20: not bound by power, hence nearer its peak).
+    """
+    form = FORMATS.get(form, form)
+    curves = record("gemm")["curves"]
+    heir = relative(architecture, {key.split("/")[0] for key in curves})
+    order = [form, *{"nvfp4": ("fp8", "bf16"), "fp8_block": ("fp8", "bf16"), "fp8": ("bf16",)}.get(form, ("bf16",))]
+    found = next(other for other in order if f"{heir.source}/{other}" in curves)
+    key = f"{heir.source}/{found}"
+    widening = heir.widening + (0.0 if found == form else FORMAT_WIDENING)
+    values = coefficients("gemm", key)
+    peak = float(curves[key].get("chip_peak", {}).get(chip, values["peak"]))
+    return GemmFit(**values | {"peak": peak, "spread": values["spread"] + widening})
+
+
+@lru_cache(maxsize=None)
+def attention(architecture: str) -> AttentionFit:
+    """Curve of fused attention (16-bit) on an architecture."""
+    heir = relative(architecture, set(record("attention")["curves"]))
+    values = coefficients("attention", heir.source)
+    return AttentionFit(**values | {"spread": values["spread"] + heir.widening})
+
+
+@lru_cache(maxsize=None)
+def vector(architecture: str) -> VectorFit:
+    """Curve of memory-bound passes on an architecture."""
+    heir = relative(architecture, set(record("vector")["curves"]))
+    values = coefficients("vector", heir.source)
+    return VectorFit(**values | {"spread": values["spread"] + heir.widening})
+
+
+@lru_cache(maxsize=None)
+def link(architecture: str) -> LinkFit:
+    """Curve of the scale-up level (NVLink, PCIe, xGMI, ICI) of an architecture."""
+    heir = relative(architecture, set(record("collectives")["curves"]))
+    values = coefficients("collectives", heir.source)
+    if heir.widening > 0.0 and heir.source != architecture:
+        values["in_network"] = values["in_network"] if architecture in SWITCHED else 0.0
+    return LinkFit(**values | {"spread": values["spread"] + heir.widening})
+
+
+SWITCHED = {"blackwell-ultra", "rubin"}  # scale-up switches that reduce in the network (NVLS), by architecture
+
+
+@lru_cache(maxsize=None)
+def fabric(kind: str, in_network: bool = False) -> LinkFit:
+    """Prior of a scale-out fabric (infiniband, roce, efa, ethernet, torus); unknown kinds take roce's."""
+    priors = record("collectives")["priors"]
+    values = {k: float(v) for k, v in priors.get(kind, priors["roce"])["coefficients"].items()}
+    if not in_network:
+        values["in_network"] = 0.0
+    return LinkFit(**values)

@@ -1,0 +1,80 @@
+"""The fitted departure of training frameworks from isolated kernels (data/fits/training.yaml) -> Tuning.
+
+log(value) = base + sum of the fitted effects that apply (framework family, framework generation, architecture,
+number format, mixture of experts). An unknown framework has no effect of its own and takes the pooled base.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from exaplan.perf.inputs import Tuning
+
+# Values that are shares of something and cannot exceed 1.
+SHARES = ("tp", "cp", "ep", "pp", "dp", "fsdp")
+
+
+@lru_cache(maxsize=None)
+def _yaml(name: str) -> Any:
+    text = files("exaplan").joinpath("data", name).read_text(encoding="utf-8")
+    return yaml.load(text, Loader=yaml.CSafeLoader)
+
+
+def frameworks() -> tuple[Mapping[str, Any], ...]:
+    """The table of framework generations."""
+    return tuple(_yaml("frameworks.yaml"))
+
+
+def generation(text: str) -> Mapping[str, Any]:
+    """The first generation whose pattern is found in ``text`` (framework and source); {} for an unknown one."""
+    lowered = text.lower()
+    for entry in frameworks():
+        if re.search(entry["match"], lowered):
+            return entry
+    return {}
+
+
+def family(name: str) -> str:
+    """Family of a generation; a family's own name stands for itself."""
+    for entry in frameworks():
+        if name in (entry["generation"], entry["family"]):
+            return str(entry["family"])
+    return ""
+
+
+def keys(architecture: str, framework: str, precision: str, experts: bool) -> tuple[str, ...]:
+    """Names of the effects that apply."""
+    named = [f"architecture={architecture}", f"precision={precision}", f"experts={experts}".lower()]
+    if framework:
+        named += [f"family={family(framework)}", f"generation={framework}"]
+    return tuple(named)
+
+
+def compose(coefficients: Mapping[str, Mapping[str, float]], effects: tuple[str, ...]) -> Tuning:
+    """Tuning from {field: {"base": log, effect: log, ...}}."""
+    values = {}
+    for field in Tuning._fields:
+        entry = coefficients[field]
+        value = math.exp(entry["base"] + sum(entry.get(effect, 0.0) for effect in effects))
+        values[field] = min(1.0, value) if field in SHARES else value
+    return Tuning(**values)
+
+
+def record() -> Mapping[str, Any]:
+    """data/fits/training.yaml as it stands."""
+    found: Mapping[str, Any] = _yaml("fits/training.yaml")
+    return found
+
+
+@lru_cache(maxsize=4096)
+def tuning(architecture: str, framework: str, precision: str, experts: bool, fold: str = "") -> Tuning:
+    """The shipped Tuning, or that of a cross-validation fold."""
+    chosen = record()["folds"][fold] if fold else record()["coefficients"]
+    return compose(chosen, keys(architecture, framework, precision, experts))

@@ -1,0 +1,290 @@
+"""The command line: parse, call one verb, show. No arithmetic, and nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from exaplan.cli.output import check_out, emit, guarded, patience, write
+from exaplan.cli.question import FLAGS, read
+
+ABOUT = "Plan AI factories: what it takes to train a model, with an honest range and a source for every figure."
+COMPILING = "working (the first run compiles for some seconds; later ones start at once) ..."
+
+app = typer.Typer(
+    name="exaplan",
+    help=ABOUT,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+AskName = Annotated[str | None, typer.Argument(metavar="[ASK]", help="A YAML file, or a name of `exaplan asks`.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON to stdout instead of tables.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="CSV to stdout instead of a table.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON to this file, too.")]
+Folder = Annotated[Path | None, typer.Option("--catalog", metavar="DIR", help="A folder laid over the catalogue.")]
+Sets = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set any field of the ask.")]
+Top = Annotated[int, typer.Option("--top", metavar="N", min=1, max=1000, help="How many plans to show.")]
+Runs = Annotated[Path | None, typer.Option("--runs", metavar="FILE", help="CSV or CSV.gz of published runs.")]
+SchemaName = Annotated[str, typer.Argument(metavar="NAME", help="ask, plan, estimate, validate, chip, model, ...")]
+Having = Annotated[str, typer.Option("--find", metavar="TEXT", help="Only those with this text.")]
+
+
+def asking(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command every flag of ``FLAGS`` as an option; it receives them as keywords."""
+
+    @functools.wraps(command)
+    def run(**kwargs: Any) -> None:
+        flags = {name: kwargs.pop(name) for name in FLAGS}
+        command(flags=flags, **kwargs)
+
+    given = inspect.signature(command, eval_str=True).parameters.values()
+    kept = [parameter for parameter in given if parameter.name != "flags"]
+    kind, shared = inspect.Parameter.KEYWORD_ONLY, {"default": None}
+    for name, flag in FLAGS.items():
+        option = typer.Option(help=flag.help, rich_help_panel=flag.panel, metavar="VALUE", show_default=False)
+        kept.append(inspect.Parameter(name, kind, annotation=Annotated[str | None, option], **shared))
+    run.__signature__ = inspect.Signature([item.replace(kind=kind) for item in kept])  # type: ignore[attr-defined]
+    run.__annotations__ = {item.name: item.annotation for item in kept}
+    del run.__wrapped__
+    return run
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from exaplan.report.provenance import program_version
+
+        emit(program_version())
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Plan AI factories."""
+
+
+root.__doc__ = ABOUT
+
+
+# --------------------------------------------------------------------------------------------- plan, estimate
+
+
+@app.command()
+@asking
+@guarded
+def plan(
+    ask: AskName = None,
+    top: Top = 5,
+    as_json: AsJson = False,
+    out: Out = None,
+    sets: Sets = None,
+    catalog: Folder = None,
+    *,
+    flags: dict[str, str | None],
+) -> None:
+    """The best layouts for a model, its work and a cluster: time, cost, energy, each with its range."""
+    _answer("plan", ask, flags, sets, catalog, as_json, out, top=top)
+
+
+@app.command()
+@asking
+@guarded
+def estimate(
+    ask: AskName = None,
+    as_json: AsJson = False,
+    out: Out = None,
+    sets: Sets = None,
+    catalog: Folder = None,
+    *,
+    flags: dict[str, str | None],
+) -> None:
+    """One fixed cluster and layout: the step and the memory, term by term."""
+    _answer("estimate", ask, flags, sets, catalog, as_json, out)
+
+
+def _answer(
+    verb: str,
+    ask: str | None,
+    flags: dict[str, str | None],
+    sets: list[str] | None,
+    catalog: Path | None,
+    as_json: bool,
+    out: Path | None,
+    **options: int,
+) -> None:
+    """Read the question, call the verb, show its answer."""
+    check_out(out)
+    with patience(COMPILING):
+        from exaplan.catalog import load
+
+        known = load(catalog)
+        question = read(ask, flags, sets or (), known)
+
+        from exaplan import plan as verbs
+        from exaplan.report import to_json
+
+        answer = getattr(verbs, verb)(question, known, **options)
+    if out or as_json:
+        text = to_json.text(to_json.answer_json(answer, known))
+    if out:
+        write(out, text)
+    if as_json:
+        emit(text)
+    else:
+        _show(verb, answer)
+
+
+def _show(verb: str, answer: Any) -> None:
+    from exaplan.report.screen import draw
+    from exaplan.report.tables import estimate_view, plan_view
+
+    emit(draw({"plan": plan_view, "estimate": estimate_view}[verb](answer)))
+
+
+# ---------------------------------------------------------------------------------------------- validate
+
+
+@app.command()
+@guarded
+def validate(
+    runs: Runs = None,
+    as_json: AsJson = False,
+    out: Out = None,
+    catalog: Folder = None,
+) -> None:
+    """Predictions against published runs: error by row, by source, overall, and how often the range held."""
+    check_out(out)
+    with patience(COMPILING):
+        from exaplan import truth
+        from exaplan.catalog import load
+        from exaplan.report import to_json
+
+        validation = truth.validate(load(catalog), runs)
+        text = to_json.text(to_json.validation_json(validation))
+    if out:
+        write(out, text)
+    if as_json:
+        emit(text)
+    else:
+        from exaplan.report.scores import validation_view
+        from exaplan.report.screen import draw
+
+        emit(draw(validation_view(validation)))
+
+
+# ------------------------------------------------------------------------------------------------- lists
+
+
+def _list(kind: str, having: str, as_json: bool, as_csv: bool, folder: Path | None) -> None:
+    from exaplan.catalog import load
+    from exaplan.errors import InputError, Place
+    from exaplan.report import listings, to_json
+
+    if as_json and as_csv:
+        raise InputError("--json and --csv exclude each other", hint="keep one of them", place=Place("--csv"))
+    rows = listings.rows_of(kind, load(folder), having)
+    if as_json:
+        emit(to_json.text(listings.listing_json(kind, rows)))
+    elif as_csv:
+        emit(listings.listing_csv(rows))
+    else:
+        from exaplan.report.screen import draw
+
+        emit(draw(listings.listing_view(kind, rows)))
+
+
+@app.command()
+@guarded
+def chips(having: Having = "", as_json: AsJson = False, as_csv: AsCsv = False, catalog: Folder = None) -> None:
+    """List the chips of the catalogue."""
+    _list("chips", having, as_json, as_csv, catalog)
+
+
+@app.command()
+@guarded
+def nodes(having: Having = "", as_json: AsJson = False, as_csv: AsCsv = False, catalog: Folder = None) -> None:
+    """List the servers, racks and cloud instances of the catalogue."""
+    _list("nodes", having, as_json, as_csv, catalog)
+
+
+@app.command()
+@guarded
+def models(having: Having = "", as_json: AsJson = False, as_csv: AsCsv = False, catalog: Folder = None) -> None:
+    """List the models of the catalogue."""
+    _list("models", having, as_json, as_csv, catalog)
+
+
+@app.command()
+@guarded
+def asks(having: Having = "", as_json: AsJson = False, as_csv: AsCsv = False, catalog: Folder = None) -> None:
+    """List the bundled asks: questions that `plan` and `estimate` take by name."""
+    _list("asks", having, as_json, as_csv, catalog)
+
+
+# --------------------------------------------------------------------------------- show, schema, explain
+
+
+@app.command()
+@guarded
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A chip, node, cluster, model, fabric, site or ask.")],
+    as_json: AsJson = False,
+    catalog: Folder = None,
+) -> None:
+    """Every figure of one thing of the catalogue, with its source."""
+    from exaplan.catalog import load
+    from exaplan.report import shown, to_json
+
+    known = load(catalog)
+    found = shown.find(name, known)
+    if as_json:
+        emit(to_json.text(shown.show_json(found, known)))
+    else:
+        from exaplan.report.screen import draw
+
+        emit(draw(shown.show_view(found, known)))
+
+
+@app.command()
+@guarded
+def schema(name: SchemaName) -> None:
+    """The JSON schema of an ask, a plan, a chip file, and so on."""
+    from exaplan.report import schemas, to_json
+
+    emit(to_json.text(schemas.schema(name)))
+
+
+@app.command()
+@guarded
+def explain(
+    path: Annotated[Path, typer.Argument(metavar="PLAN.json", help="What `--out` or `--json` wrote.")],
+    term: Annotated[str | None, typer.Argument(metavar="[TERM]", help="One term of its breakdown.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Where a figure came from: every term with its formula, its inputs and their sources."""
+    from exaplan.catalog.loader import read_json
+    from exaplan.report import explain as explanation
+    from exaplan.report import to_json
+
+    document = read_json(path)
+    plan_made = explanation.check(document.value, document.place())
+    if as_json:
+        emit(to_json.text(explanation.explain_json(plan_made, term, document.place())))
+    else:
+        from exaplan.report.screen import draw
+
+        emit(draw(explanation.explain_view(plan_made, term, document.place())))
+
+
+def main() -> None:
+    """The ``exaplan`` command."""
+    app()

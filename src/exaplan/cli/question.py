@@ -1,0 +1,168 @@
+"""From what stands on the command line to an ``Ask``: file or bundled name, then flags, then ``--set``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from exaplan.errors import InputError, Place
+
+Keys = tuple[str | int, ...]
+
+
+class Flag(NamedTuple):
+    """One flag of ``plan`` and ``estimate``: the field of the ask that it sets, and what ``--help`` says."""
+
+    keys: tuple[str, ...]
+    help: str
+    panel: str
+
+
+MODEL, WORK, CLUSTER, LAYOUT, LIMITS = "Model", "Work", "Cluster", "Layout (fixed where given)", "Limits and choice"
+
+FLAGS: Mapping[str, Flag] = {
+    "model": Flag(("model",), "Name of `exaplan models`, or path of a config.json or model file.", MODEL),
+    "tokens": Flag(("work", "tokens"), "Tokens of the whole run, like 15T.", WORK),
+    "steps": Flag(("work", "steps"), "Or its steps.", WORK),
+    "seq_len": Flag(("work", "seq_len"), "Tokens in a sequence.", WORK),
+    "global_batch": Flag(("work", "global_batch"), "Sequences in a step.", WORK),
+    "precision": Flag(("work", "precision"), "bf16, fp16, fp8, fp8-block, mxfp8, nvfp4, fp32, tf32.", WORK),
+    "method": Flag(("work", "method"), "full or lora.", WORK),
+    "rank": Flag(("work", "rank"), "Rank of the LoRA adapters.", WORK),
+    "framework": Flag(("work", "framework"), "Generation of the training framework.", WORK),
+    "attention": Flag(("work", "attention"), "fused or unfused.", WORK),
+    "chip": Flag(("cluster", "chip"), "Name of `exaplan chips`, or path of a chip file.", CLUSTER),
+    "count": Flag(("cluster", "count"), "Chips in the cluster.", CLUSTER),
+    "node": Flag(("cluster", "node"), "Name of `exaplan nodes`, or path of a node file.", CLUSTER),
+    "fabric": Flag(("cluster", "fabric"), "The network between nodes.", CLUSTER),
+    "site": Flag(("cluster", "site"), "Where it stands: PUE, electricity, carbon.", CLUSTER),
+    "dp": Flag(("layout", "dp"), "Data-parallel replicas.", LAYOUT),
+    "tp": Flag(("layout", "tp"), "Tensor parallelism.", LAYOUT),
+    "pp": Flag(("layout", "pp"), "Pipeline stages.", LAYOUT),
+    "vpp": Flag(("layout", "vpp"), "Model chunks per stage.", LAYOUT),
+    "cp": Flag(("layout", "cp"), "Context parallelism.", LAYOUT),
+    "ep": Flag(("layout", "ep"), "Expert parallelism.", LAYOUT),
+    "etp": Flag(("layout", "etp"), "Tensor parallelism inside experts.", LAYOUT),
+    "micro_batch": Flag(("layout", "micro_batch"), "Sequences in a micro-batch.", LAYOUT),
+    "recompute": Flag(("layout", "recompute"), "none, selective, full, or module names.", LAYOUT),
+    "zero": Flag(("layout", "zero"), "Sharding of states, 0 to 3 (3 = FSDP).", LAYOUT),
+    "schedule": Flag(("layout", "schedule"), "1f1b, interleaved, zero-bubble or dualpipe.", LAYOUT),
+    "budget": Flag(("limits", "money"), "Money at most, like $2M.", LIMITS),
+    "power": Flag(("limits", "power"), "Power at most, like 10 MW.", LIMITS),
+    "deadline": Flag(("limits", "deadline"), "Time at most, like 90 d.", LIMITS),
+    "objective": Flag(("objective",), "time, cost, energy, carbon or throughput.", LIMITS),
+    "step_time": Flag(("observed", "step_time"), "Your own measured step time; recentres the answer.", LIMITS),
+    "seed": Flag(("seed",), "Seed of the draws.", LIMITS),
+}
+PATHS = {"model", "chip", "node", "fabric", "site"}
+REPLACED_BY_CHIP = ("name", "node")
+
+
+@dataclass
+class Draft:
+    """An ask under construction: plain values, the file that they came from, and what was put over them."""
+
+    value: Any
+    document: Any = None
+    folder: Path | None = None
+    over: dict[Keys, str] = field(default_factory=dict)
+
+    def place(self, *keys: str | int) -> Place:
+        """The flag that set a value, or its line in the file."""
+        for length in range(len(keys), 0, -1):
+            if keys[:length] in self.over:
+                return Place(self.over[keys[:length]], field=_dotted(keys))
+        if self.document is None:
+            return Place(field=_dotted(keys) or None)
+        found: Place = self.document.place(*keys)
+        return found
+
+    def put(self, keys: Sequence[str], value: Any, origin: str) -> None:
+        """Set one field; groups on the way are made."""
+        if not isinstance(self.value, dict):
+            return  # an ask that is no mapping is refused where it is parsed
+        group = self.value
+        for key in keys[:-1]:
+            inner = group.get(key)
+            group[key] = {"name": inner} if isinstance(inner, str) and key == "cluster" else dict(inner or {})
+            group = group[key]
+        group[keys[-1]] = value
+        self.over[tuple(keys)] = origin
+
+
+def _dotted(keys: Sequence[str | int]) -> str:
+    return ".".join(str(key) for key in keys)
+
+
+def read(reference: str | None, flags: Mapping[str, str | None], sets: Sequence[str], catalog: Any) -> Any:
+    """The Ask that a command line means."""
+    from exaplan import ask
+
+    draft = _base(reference, catalog)
+    _put_flags(draft, flags)
+    for text in sets:
+        _put_set(draft, text)
+    if reference is None and "model" not in draft.value:
+        hint = "name an ask (`exaplan asks` lists them), give its path, or say it with --model, --chip and --count"
+        raise InputError("nothing was asked", hint=hint)
+    return ask.parse(draft.value, draft.place, draft.folder)
+
+
+def _base(reference: str | None, catalog: Any) -> Draft:
+    """What the file or the bundled ask says, still plain."""
+    from exaplan.catalog.folder import is_path, plain
+
+    if reference is None:
+        return Draft({})
+    if is_path(reference):
+        return from_file(Path(reference))
+    document = catalog.ask(reference, place=Place("ASK"))
+    return Draft(plain(document.value), document, Path(document.file).parent)
+
+
+def from_file(path: Path) -> Draft:
+    """A draft out of an ask file, or out of a plan.json, which holds its ask."""
+    from exaplan.catalog.folder import plain
+    from exaplan.catalog.loader import read_json, read_yaml
+
+    document = (read_json if path.suffix == ".json" else read_yaml)(path)
+    value = plain(document.value)
+    if isinstance(value, dict) and "model_type" in value:
+        hint = f"give it as the model: --model {path}"
+        raise InputError("this is a model's config.json, not an ask", hint=hint, place=document.place())
+    if isinstance(value, dict) and isinstance(value.get("provenance"), dict) and "inputs" in value["provenance"]:
+        return Draft(value["provenance"]["inputs"], None, path.parent)
+    return Draft(value, document, path.parent)
+
+
+def _put_flags(draft: Draft, flags: Mapping[str, str | None]) -> None:
+    given = {name: value for name, value in flags.items() if value is not None}
+    if "chip" in given and isinstance(draft.value, dict) and isinstance(draft.value.get("cluster"), dict):
+        for name in REPLACED_BY_CHIP:
+            draft.value["cluster"].pop(name, None)
+    for name, value in given.items():
+        value = _from_here(value, draft.folder) if name in PATHS else value
+        draft.put(FLAGS[name].keys, value, f"--{name.replace('_', '-')}")
+
+
+def _from_here(value: str, folder: Path | None) -> str:
+    """A path of the command line, made relative to the folder of the ask; a name stays."""
+    from exaplan.catalog.folder import is_path
+
+    if folder is None or not is_path(value) or Path(value).is_absolute():
+        return value
+    return os.path.join(os.path.relpath(".", folder), value)
+
+
+def _put_set(draft: Draft, text: str) -> None:
+    """``--set work.tokens=1T``; the value is read as YAML, so lists and null work too."""
+    from exaplan.catalog.loader import parse_yaml
+
+    name, sign, value = text.partition("=")
+    keys = name.strip().split(".")
+    if not sign or not all(keys):
+        raise InputError(f"{text!r} sets nothing", hint="write it like --set work.tokens=1T", place=Place("--set"))
+    draft.put(keys, parse_yaml(value, "--set").value if value.strip() else None, f"--set {name}")

@@ -1,0 +1,79 @@
+"""The formulas of perf/, compiled: the same plain functions, rebuilt for numba with their callees.
+
+``compiled(f)`` walks the functions that ``f`` calls, compiles each and returns the compiled ``f``. Numba's cache does
+not notice a change in a callee of another file, so the cache folder is named by a hash of all kernel sources.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import types
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+
+
+def sources_digest(folder: Path = FOLDER) -> str:
+    """Hash of every source file of the kernel."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Where compiled code is kept: $EXAPLAN_CACHE, else the user's cache folder, by digest of the sources."""
+    root = os.environ.get("EXAPLAN_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(root) / "exaplan" / f"kernel-{sources_digest()}"
+
+
+def is_cold() -> bool:
+    """Whether the kernel has not been compiled on this machine yet."""
+    folder = cache_folder()
+    return not folder.is_dir() or not any(folder.rglob("*.nbi"))
+
+
+@lru_cache(maxsize=1)
+def numba() -> Any:
+    """numba, imported with its cache folder set; without a writable folder it compiles anew each time."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    except OSError:
+        print(f"warning: no compile cache at {folder}; set EXAPLAN_CACHE to a writable folder", file=sys.stderr)
+    import numba
+
+    return numba
+
+
+def _callees(function: types.FunctionType) -> dict[str, types.FunctionType]:
+    names = {name: function.__globals__.get(name) for name in function.__code__.co_names}
+    return {
+        name: value
+        for name, value in names.items()
+        if isinstance(value, types.FunctionType) and value.__module__.startswith("exaplan.perf")
+    }
+
+
+@lru_cache(maxsize=None)
+def compiled(function: Callable[..., Any]) -> Any:
+    """``function`` compiled by numba, with everything in exaplan.perf that it calls."""
+    assert_plain(function)
+    scope = dict(function.__globals__)
+    scope.update({name: compiled(callee) for name, callee in _callees(function).items()})
+    twin = types.FunctionType(function.__code__, scope, function.__name__, function.__defaults__)
+    twin.__qualname__, twin.__module__ = function.__qualname__, function.__module__
+    cached = os.environ.get("EXAPLAN_NO_CACHE") is None
+    return numba().njit(twin, cache=cached, error_model="numpy")
+
+
+def assert_plain(function: Callable[..., Any]) -> None:
+    """Only plain functions can be rebuilt."""
+    if not isinstance(function, types.FunctionType):
+        raise TypeError(f"{function!r} is not a plain function")

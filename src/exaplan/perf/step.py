@@ -1,0 +1,267 @@
+"""One training step: stages into a pipeline, gradients into an optimizer, and all terms into one time and one memory."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from numpy.typing import NDArray
+
+from exaplan.perf.block import block_cost
+from exaplan.perf.inputs import Cut, Hardware, Job, Tuning
+from exaplan.perf.memory import (
+    MemoryTerms,
+    gradients_bytes,
+    logits_bytes,
+    optimizer_bytes,
+    reserve_bytes,
+    total_memory,
+    weights_bytes,
+)
+from exaplan.perf.parallel import gradient_reduce, parameter_gather, stage_transfer, state_ranks
+from exaplan.perf.pipeline import bubble, in_flight
+from exaplan.perf.roofline import vector_time
+from exaplan.perf.stage import EMPTY_STAGE, StageCost, add_stage, chunk_size, layer_cost, unhidden
+
+
+class Terms(NamedTuple):
+    """A step, term by term [s]; they add up to ``total``."""
+
+    product: float
+    attention: float
+    vector: float
+    recompute: float
+    tp: float
+    cp: float
+    ep: float
+    fsdp: float
+    contention: float
+    bubble: float
+    transfer: float
+    dp: float
+    optimizer: float
+    host: float
+    straggle: float
+    floor: float
+    total: float
+
+
+def rank_cost(layers: NDArray, costs: tuple[StageCost, ...], rank: int, cut: Cut) -> StageCost:
+    """All layers of one pipeline rank. layers[i] is the kind of layer i, costs[kind] its cost.
+
+    costs has four entries (kinds of layer); a model with fewer repeats the last.
+    """
+    total, chunks, start = EMPTY_STAGE, cut.pp * cut.vpp, 0
+    kinds = [0.0, 0.0, 0.0, 0.0]
+    for chunk in range(chunks):
+        size = chunk_size(chunk, chunks, len(layers))
+        if chunk % cut.pp == rank:
+            for i in range(start, start + size):
+                kinds[layers[i]] += 1.0
+        start += size
+    for kind in range(4):
+        if kinds[kind] > 0.0:
+            total = add_stage(total, costs[kind], kinds[kind])
+    return total
+
+
+def kind_cost(
+    ops: NDArray, blocks: NDArray, kind: int, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning
+) -> StageCost:
+    """Cost of one layer of a kind; blocks[kind] = (first, last) operator. Whole-layer recompute saves only its input."""
+    first, last = int(blocks[kind, 0]), int(blocks[kind, 1])
+    cost = block_cost(ops, first, last, tokens, cut, hw, job, tune)
+    return layer_cost(ops, first, last, cost, tokens, cut, hw, job, tune)
+
+
+def without_recompute(cut: Cut) -> Cut:
+    """The same layout with nothing recomputed."""
+    return Cut(
+        cut.dp,
+        cut.tp,
+        cut.pp,
+        cut.vpp,
+        cut.cp,
+        cut.ep,
+        cut.etp,
+        cut.micro_batch,
+        0,
+        0.0,
+        cut.zero,
+        cut.zero_group,
+        cut.sequence_parallel,
+        cut.schedule,
+        cut.ulysses,
+        cut.offload,
+        cut.graphs,
+    )
+
+
+def edge_cost(
+    ops: NDArray, blocks: NDArray, kind: int, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning
+) -> StageCost:
+    """Cost of the embedding or the head, which are never recomputed."""
+    return kind_cost(ops, blocks, kind, tokens, without_recompute(cut), hw, job, tune)
+
+
+def step_stages(
+    ops: NDArray, blocks: NDArray, layers: NDArray, cut: Cut, hw: Hardware, job: Job, tune: Tuning
+) -> tuple[StageCost, StageCost, StageCost, float, float]:
+    """(slowest rank, first rank, last rank, sum of times over ranks, deepest saved share). Times per micro-batch.
+
+    blocks rows: up to four kinds of layer, then embedding, then head.
+    """
+    tokens = cut.micro_batch * job.seq / cut.cp
+    last_kind = len(blocks) - 3
+    costs = (
+        kind_cost(ops, blocks, 0, tokens, cut, hw, job, tune),
+        kind_cost(ops, blocks, min(1, last_kind), tokens, cut, hw, job, tune),
+        kind_cost(ops, blocks, min(2, last_kind), tokens, cut, hw, job, tune),
+        kind_cost(ops, blocks, min(3, last_kind), tokens, cut, hw, job, tune),
+    )
+    embedding = edge_cost(ops, blocks, last_kind + 1, tokens, cut, hw, job, tune)
+    head = edge_cost(ops, blocks, last_kind + 2, tokens, cut, hw, job, tune)
+    slowest, first, last, total, worst = EMPTY_STAGE, EMPTY_STAGE, EMPTY_STAGE, 0.0, -1.0
+    for rank in range(cut.pp):
+        cost = rank_cost(layers, costs, rank, cut)
+        if rank == 0:
+            cost = add_stage(cost, embedding, 1.0)
+            first = cost
+        if rank == cut.pp - 1:
+            cost = add_stage(cost, head, 1.0)
+            last = cost
+        time = cost.forward + cost.backward
+        total += time
+        if time > worst:
+            worst, slowest = time, cost
+    return slowest, first, last, total, head.saved
+
+
+def gradient_time(stage: StageCost, cut: Cut, hw: Hardware, job: Job, tune: Tuning) -> float:
+    """Exposed data-parallel traffic of a step below ZeRO-3: reduction behind the last backward, gather behind the
+    first forward. [s]"""
+    if cut.zero >= 3:
+        return 0.0
+    whole, group = 1.0 * cut.dp * cut.cp, state_ranks(cut)
+    stride, wide = 1.0 * cut.tp, 1.0 * cut.ep * cut.etp
+    expert_whole = max(1.0, whole * cut.tp / wide)
+    reduce = gradient_reduce(stage.trained_shared, whole, group, stride, cut, hw, job)
+    reduce += gradient_reduce(stage.trained_expert, expert_whole, expert_whole, wide, cut, hw, job)
+    gather = 0.0
+    if cut.zero >= 1:
+        gather = parameter_gather(stage.trained_shared, group, stride, 2.0, hw)
+        gather += parameter_gather(stage.trained_expert, expert_whole, wide, 2.0, hw)
+    return unhidden(reduce, stage.backward, tune.dp) + unhidden(gather, stage.forward, tune.dp)
+
+
+def optimizer_time(stage: StageCost, cut: Cut, hw: Hardware, job: Job, tune: Tuning) -> float:
+    """Gradient norm, clipping and Adam over this rank's share of the state. [s]
+
+    Bytes: gradient read for the norm and again, master weights and two moments read and written, 16-bit weight written.
+    Offload: the same state crosses the host link (PCIe, 16 B a parameter both ways) instead.
+    """
+    shared, expert = stage.trained_shared, stage.trained_expert
+    if cut.zero >= 1:
+        shared /= state_ranks(cut)
+        expert /= max(1.0, 1.0 * cut.dp * cut.cp * cut.tp / (cut.ep * cut.etp))
+    each = 2.0 * job.grad_bytes + 2.0 * job.master_bytes + 2.0
+    if cut.offload == 1:
+        return (shared + expert) * (job.grad_bytes + 2.0) / hw.network
+    return tune.optimizer * vector_time((shared + expert) * each, hw.high, hw.vector)
+
+
+def micro_batches(cut: Cut, job: Job) -> float:
+    """Micro-batches per data rank and step."""
+    return max(1.0, job.batch / (1.0 * cut.dp * cut.micro_batch))
+
+
+def host_time(stage: StageCost, cut: Cut, tune: Tuning) -> float:
+    """Time the host needs to launch one micro-batch: operators x (forward + 2 backward + recompute). [s]"""
+    if cut.graphs == 1:
+        return 0.0
+    return tune.host * stage.kernels * (3.0 + cut.whole)
+
+
+def step_terms(
+    ops: NDArray, blocks: NDArray, layers: NDArray, cut: Cut, hw: Hardware, job: Job, tune: Tuning
+) -> Terms:
+    """Time of one training step, term by term. [s]
+
+    T = ((m t_slowest + bubble + transfers) + dp + optimizer)(1 + straggle log2 nodes) + floor, m micro-batches.
+    """
+    slowest, first, last, total, _ = step_stages(ops, blocks, layers, cut, hw, job, tune)
+    m = micro_batches(cut, job)
+    device = slowest.forward + slowest.backward
+    host = max(0.0, host_time(slowest, cut, tune) - device)
+    busy = m * (device + host)
+    scale = (device + host) / device if device > 0.0 else 1.0
+    idle = bubble(
+        cut.schedule, cut.pp, slowest.forward * scale, slowest.backward * scale, slowest.weight, total * scale, cut.vpp
+    )
+    tokens = cut.micro_batch * job.seq / cut.cp
+    hop = stage_transfer(tokens, cut, hw, job)
+    transfer = 2.0 * hop * (tune.pp * m * cut.vpp + (cut.pp - 1.0))
+    heavier = first if first.trained_shared + first.trained_expert > last.trained_shared + last.trained_expert else last
+    dp = gradient_time(heavier, cut, hw, job, tune)
+    optimizer = optimizer_time(heavier, cut, hw, job, tune)
+    work = tune.overall * (busy + idle + transfer + dp + optimizer)
+    straggle = work * tune.straggle * math.log2(max(1.0, job.chips / hw.domain))
+    o = tune.overall
+    return Terms(
+        o * m * slowest.product,
+        o * m * slowest.attention,
+        o * m * slowest.vector,
+        o * m * slowest.recompute,
+        o * m * slowest.tp,
+        o * m * slowest.cp,
+        o * m * slowest.ep,
+        o * m * slowest.fsdp,
+        o * m * slowest.hidden,
+        o * idle,
+        o * transfer,
+        o * dp,
+        o * optimizer,
+        o * m * host,
+        straggle,
+        tune.floor,
+        work + straggle + tune.floor,
+    )
+
+
+def rank_memory(stage: StageCost, flight: float, logits: float, cut: Cut, hw: Hardware, job: Job) -> MemoryTerms:
+    """Memory of one pipeline rank. [B]; flight: micro-batches in flight."""
+    ranks = state_ranks(cut)
+    wide = max(1.0, 1.0 * cut.dp * cut.cp * cut.tp / (cut.ep * cut.etp))
+    weights = weights_bytes(stage.shared, cut, ranks) + weights_bytes(stage.expert, cut, wide)
+    gradients = gradients_bytes(stage.trained_shared, cut, job, ranks) + gradients_bytes(
+        stage.trained_expert, cut, job, wide
+    )
+    optimizer = optimizer_bytes(stage.trained_shared, cut, job, ranks) + optimizer_bytes(
+        stage.trained_expert, cut, job, wide
+    )
+    tokens = cut.micro_batch * job.seq / cut.cp
+    buffers = 4.0 * tokens * job.hidden
+    if job.experts > 0:
+        buffers += 4.0 * tokens / cut.tp * job.top_k * job.hidden
+    if cut.zero >= 3:
+        buffers += 2.0 * (2.0 + job.grad_bytes) * stage.largest
+    if cut.whole > 0.0:
+        buffers += 34.0 * tokens * job.hidden / cut.tp
+    activations = stage.saved * flight
+    used = weights + gradients + optimizer + activations + logits + buffers
+    reserve = reserve_bytes(hw, used, 1.5e9, 0.03)
+    return MemoryTerms(weights, gradients, optimizer, activations, logits, buffers, reserve)
+
+
+def step_memory(
+    ops: NDArray, blocks: NDArray, layers: NDArray, vocab: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning
+) -> MemoryTerms:
+    """Memory of the fullest rank, the first or the last. [B]"""
+    _, first, last, _, head_saved = step_stages(ops, blocks, layers, cut, hw, job, tune)
+    m, tokens = micro_batches(cut, job), cut.micro_batch * job.seq / cut.cp
+    logits = logits_bytes(tokens, vocab, cut)
+    deep = in_flight(cut.schedule, cut.pp, 0.0, cut.vpp, m)
+    front = rank_memory(first, deep, logits if cut.pp == 1 else 0.0, cut, hw, job)
+    shallow = in_flight(cut.schedule, cut.pp, cut.pp - 1.0, cut.vpp, m)
+    back = rank_memory(last, shallow, logits, cut, hw, job)
+    return front if total_memory(front) >= total_memory(back) else back

@@ -1,0 +1,75 @@
+"""Where an answer came from: what was asked, every figure used with its source, catalogue, version, seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from exaplan.answers import Answer
+from exaplan.catalog import Catalog
+from exaplan.nouns import Figure, Source
+
+
+def program_version() -> str:
+    """The installed version of exaplan."""
+    try:
+        return version("exaplan")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def collect(answer: Answer, catalog: Catalog) -> dict[str, Any]:
+    """The provenance of an answer; what the verb itself recorded (fits, corrections) is added to it."""
+    figures = list(figures_of(answer))
+    used = {figure["source"] for figure in figures}
+    used |= {priced.price_source for priced in answer.estimates} | set(_cited(answer.provenance))
+    return {
+        "inputs": dict(answer.ask),
+        "version": program_version(),
+        "catalogue": catalog.digest(),
+        "seed": answer.ask.get("seed", 0),
+        "assumptions": list(answer.assumptions),
+        "defaults": list(answer.defaults),
+        "warnings": list(answer.warnings),
+        "terms": {term: dict(values) for term, values in answer.inputs.items()},
+        "figures": figures,
+        "sources": {name: source_json(catalog.source(name)) for name in sorted(used - {""}) if _known(name, catalog)},
+    } | dict(answer.provenance)
+
+
+def figures_of(answer: Answer) -> Iterator[dict[str, Any]]:
+    """Every sourced figure of the nouns that an answer stands on."""
+    cluster = answer.cluster
+    nouns = (("chip", answer.chip), ("node", answer.node), ("fabric", cluster.fabric), ("site", cluster.site))
+    for kind, noun in (*nouns, ("model", answer.model)):
+        for field, figure in noun.figures.items():
+            yield {"kind": kind, "name": noun.name, "field": field} | figure_json(figure)
+
+
+def figure_json(figure: Figure) -> dict[str, Any]:
+    """A figure as plain values; what it does not have is left out."""
+    out: dict[str, Any] = {"value": figure.value, "source": figure.source}
+    more = {"low": figure.low, "high": figure.high, "date": figure.date or None, "note": figure.note or None}
+    return out | {key: value for key, value in more.items() if value is not None}
+
+
+def source_json(source: Source) -> dict[str, str]:
+    """A source as plain values."""
+    return {"title": source.title, "address": source.address, "date": source.date, "kind": source.kind}
+
+
+def _known(name: str, catalog: Catalog) -> bool:
+    return name in catalog.sources or name.startswith("user:")
+
+
+def _cited(value: Any) -> Iterator[str]:
+    """Every text under a key ``source`` anywhere inside."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key == "source" and isinstance(item, str):
+                yield item
+            yield from _cited(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _cited(item)

@@ -1,0 +1,184 @@
+"""The JSON schemas that ``exaplan schema NAME`` prints: of answers, of listings, and of the files a user may write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any
+
+from exaplan import ask, units
+from exaplan.catalog import hardware
+from exaplan.catalog.sheet import Bound
+from exaplan.errors import InputError, Place
+from exaplan.nouns import Layout
+from exaplan.report.to_json import SCHEMA_VERSION
+
+Schema = dict[str, Any]
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+NUMBER: Schema = {"type": "number"}
+MAYBE: Schema = {"type": ["number", "null"]}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+TEXT: Schema = {"type": "string"}
+WRITTEN: Schema = {"type": ["string", "number"]}  # a word in a file: YAML reads a plain year as a number
+WORDS: Schema = {"type": "array", "items": TEXT}
+OPEN: Schema = {"type": "object"}
+RANGE: Schema = {"type": "array", "items": MAYBE, "minItems": 2, "maxItems": 2}
+TYPES: Mapping[str, Schema] = {"int": COUNT, "float": NUMBER, "str": TEXT, "bool": {"type": "boolean"}}
+
+
+def schema(name: str) -> Schema:
+    """The schema of that name; InputError with the nearest names otherwise."""
+    if name not in SCHEMAS:
+        near = get_close_matches(name, list(SCHEMAS), 3, 0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else "known: " + ", ".join(SCHEMAS)
+        raise InputError(f"there is no schema `{name}`", hint=hint, place=Place("NAME"))
+    made = SCHEMAS[name]()
+    return {"$schema": DIALECT, "title": f"exaplan {name}", **{key: made[key] for key in made if key != "title"}}
+
+
+def record(
+    required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None, closed: bool = False
+) -> Schema:
+    """An object; keys may be added later unless ``closed``."""
+    made: Schema = {"type": "object", "properties": {**required, **(optional or {})}, "required": list(required)}
+    return made | ({"additionalProperties": False} if closed else {})
+
+
+def listed(items: Schema) -> Schema:
+    """A list of such items."""
+    return {"type": "array", "items": items}
+
+
+def named(values: Schema) -> Schema:
+    """An object from any name to such values."""
+    return {"type": "object", "additionalProperties": values}
+
+
+# --------------------------------------------------------------------------------------------------- answers
+
+
+def _plan() -> Schema:
+    layout = record({item.name: TYPES[str(item.type)] for item in fields(Layout)})
+    totals = dict.fromkeys(("time", "cost", "energy", "carbon", "memory", "power"), MAYBE)
+    one = record(
+        {"chip": TEXT, "chips": COUNT, "node": TEXT, "nodes": COUNT, "layout": layout, **totals}
+        | {"metrics": record({"step_time": NUMBER, "mfu": MAYBE, "goodput": MAYBE}), "range": named(RANGE)}
+        | {"breakdown": named(MAYBE), "memory_breakdown": named(MAYBE)},
+        {"flops": MAYBE, "price_source": {"type": ["string", "null"]}, "assumptions": WORDS},
+    )
+    relief = record({"limit": TEXT, "step": TEXT, "before": NUMBER, "after": NUMBER})
+    return record(
+        {
+            "schema_version": {"const": SCHEMA_VERSION},
+            "kind": TEXT,
+            "plans": listed(one),
+            "binding": listed(record({"limit": TEXT})),
+            "relief": listed(relief),
+            "rejected": named(COUNT),
+            "considered": COUNT,
+            "rate": MAYBE,
+            "provenance": _provenance(),
+        }
+    )
+
+
+def _provenance() -> Schema:
+    figure = record({"value": MAYBE, "source": TEXT}, {"low": NUMBER, "high": NUMBER, "date": TEXT, "note": TEXT})
+    source = record({"title": TEXT, "address": TEXT, "date": TEXT, "kind": TEXT})
+    return record(
+        {
+            "inputs": OPEN,
+            "version": TEXT,
+            "catalogue": TEXT,
+            "seed": COUNT,
+            "assumptions": WORDS,
+            "defaults": WORDS,
+            "terms": named(OPEN),
+            "figures": listed(figure),
+            "sources": named(source),
+        }
+    )
+
+
+def _validate() -> Schema:
+    ratios = ("median_abs_error", "mean_abs_error", "bias", "coverage", "winkler")
+    score = record({"n": COUNT} | dict.fromkeys(ratios, MAYBE))
+    numbers = dict.fromkeys(("predicted", "measured", "error", "low", "high"), MAYBE)
+    row = record({"row_id": TEXT, "quantity": TEXT, **numbers}, {"source": TEXT})
+    return record(
+        {"schema_version": {"const": SCHEMA_VERSION}, "rows": listed(row), "summary": named(score)}
+        | {"by_source": named(score), "skipped": named(COUNT)},
+        {"groups": named(named(score)), "skipped_rows": listed(record({"row": TEXT, "reason": TEXT})), "notes": WORDS},
+    )
+
+
+def _listing(kind: str) -> Callable[[], Schema]:
+    return lambda: record({"schema_version": {"const": SCHEMA_VERSION}, kind: listed(record({"name": TEXT}))})
+
+
+# ------------------------------------------------------------------------------------- files a user may write
+
+
+def _figure(bound: Bound) -> Schema:
+    """A figure: a quantity, or one with its source and range."""
+    dimension = units.DIMENSIONS[bound.dimension]
+    kind: Any = ["string", "number"] if dimension.bare else "string"
+    value = {"type": kind, "description": f"{bound.dimension}{bound.note}, like {dimension.example}"}
+    unknown: Schema = {"anyOf": [value, {"type": "null"}]}
+    sourced = record(
+        {"value": unknown}, {"source": TEXT, "low": value, "high": value, "date": WRITTEN, "note": WRITTEN}, True
+    )
+    return {"anyOf": [value, {"type": "null"}, sourced]}
+
+
+def _file(
+    words: Iterable[str], bounds: Mapping[str, Bound], required: Iterable[str], more: Schema | None = None
+) -> Schema:
+    """A file of the catalogue: words, figures, and what every file may have."""
+    common: Schema = {"name": WRITTEN, "title": WRITTEN, "aliases": listed(WRITTEN), "replaces": TEXT, "note": WRITTEN}
+    known = (
+        common | dict.fromkeys(words, WRITTEN) | {name: _figure(bound) for name, bound in bounds.items()} | (more or {})
+    )
+    needed = {name: known[name] for name in ("name", *required)}
+    return record(needed, {name: value for name, value in known.items() if name not in needed}, closed=True)
+
+
+def _chip() -> Schema:
+    peaks = record({}, {name: _figure(hardware.PEAK) for name in hardware.FORMATS}, closed=True)
+    any_figure = {"type": ["string", "number", "object", "null"]}
+    words, needed = ("vendor", "architecture"), ("architecture", "memory", "bandwidth", "peak")
+    return _file(words, hardware.CHIP, needed, {"peak": peaks, "release": any_figure})
+
+
+def _node() -> Schema:
+    return _file(("chip", "provider"), hardware.NODE, ("chip", "chips"))
+
+
+def _cluster() -> Schema:
+    return _file(("chip", "node", "fabric", "site"), {"count": Bound("count", 1, 1e7)}, ("count",))
+
+
+def _model() -> Schema:
+    from exaplan.models.spec import REQUIRED, Spec
+
+    known: Schema = {}
+    for item in fields(Spec):
+        kind = str(item.type).partition(" ")[0]
+        known[item.name] = TYPES[kind] | ({} if item.name in ("name", *REQUIRED) else {"default": item.default})
+    needed = {name: known.pop(name) for name in ("name", *REQUIRED)}
+    return record(needed, known, closed=True) | {"description": Spec.__doc__ or ""}
+
+
+SCHEMAS: Mapping[str, Callable[[], Schema]] = {
+    "ask": ask.json_schema,
+    "plan": _plan,
+    "estimate": _plan,
+    "validate": _validate,
+    "chip": _chip,
+    "node": _node,
+    "cluster": _cluster,
+    "model": _model,
+    **{kind: _listing(kind) for kind in ("chips", "nodes", "models", "asks")},
+}

@@ -1,0 +1,67 @@
+"""The console, and the small pieces that all tables share. Text is never read as markup."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from exaplan import units
+from exaplan.report.words import word
+
+WIDTH = 120  # columns where the output is no terminal
+BAR = 20
+
+
+def draw(parts: Iterable[RenderableType]) -> str:
+    """The parts as text for stdout: coloured only on a terminal, ``WIDTH`` wide elsewhere."""
+    terminal = sys.stdout.isatty()
+    target = io.StringIO()
+    width = None if terminal or "COLUMNS" in os.environ else WIDTH
+    console = Console(file=target, force_terminal=terminal, width=width, markup=False, highlight=False, emoji=False)
+    console.print(Group(*parts))
+    return "\n".join(line.rstrip() for line in target.getvalue().splitlines()) + "\n"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", left: Sequence[str] = ()) -> Table:
+    """A plain table; columns are keys of ``columns`` in the words; those in ``left`` (and the first) align left."""
+    made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
+    for number, name in enumerate(columns):
+        side = name in left or number == 0
+        wrap = name in left
+        made.add_column(word(f"columns.{name}"), justify="left" if side else "right", no_wrap=not wrap, overflow="fold")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+    return made
+
+
+def heading(text: str) -> Text:
+    """A title line."""
+    return Text(text, style="bold")
+
+
+def listed(title: str, lines: Iterable[str], style: str = "dim") -> list[RenderableType]:
+    """A title with indented lines under it; nothing where there are no lines."""
+    found = list(lines)
+    return [Text(f"{title}:"), *(Text(f"  {line}", style=style) for line in found)] if found else []
+
+
+def bar(share: float) -> Text:
+    """A horizontal bar for a share of one."""
+    return Text("█" * max(0, min(BAR, round(share * BAR))), style="cyan")
+
+
+def amount(value: float | None, dimension: str, digits: int = 3) -> str:
+    """A quantity for people; a dash where it is unknown."""
+    return "–" if value is None else units.show(value, dimension, digits)  # noqa: RUF001
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A ratio as percent."""
+    return "–" if value is None else f"{value * 100:.{digits}f}%"  # noqa: RUF001

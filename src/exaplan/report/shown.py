@@ -1,0 +1,151 @@
+"""``exaplan show``: every figure of one thing of the catalogue, with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from exaplan import units
+from exaplan.catalog import Catalog
+from exaplan.errors import InputError, Place
+from exaplan.nouns import Figure
+from exaplan.report.listings import Row, model_json, noun_json
+from exaplan.report.provenance import figure_json, source_json
+from exaplan.report.screen import heading, listed, table
+from exaplan.report.to_json import SCHEMA_VERSION, plain
+from exaplan.report.words import word
+
+KINDS = ("chips", "nodes", "clusters", "models", "fabrics", "sites", "asks")
+DIMENSIONS = {
+    "memory": "bytes",
+    "bandwidth": "bandwidth",
+    "link_bandwidth": "bandwidth",
+    "network": "bandwidth",
+    "power": "power",
+    "die_area": "area",
+    "price": "money",
+    "latency": "time",
+    "electricity": "price_energy",
+    "carbon": "carbon",
+    "domain": "count",
+    "chips": "count",
+    "processors": "count",
+    "leaf": "count",
+    "count": "count",
+}
+
+
+class Found(NamedTuple):
+    """One thing of the catalogue that bears a name."""
+
+    kind: str
+    name: str
+    noun: Any
+
+
+def find(name: str, catalog: Catalog) -> list[Found]:
+    """Everything of that name or alias, of whatever kind; InputError with the nearest names otherwise."""
+    found = list(_matches(name, catalog))
+    if found:
+        return found
+    names = {known.lower(): known for kind in KINDS for known in getattr(catalog, kind)}
+    near = [names[key] for key in get_close_matches(name.lower(), list(names), 3, 0.5)]
+    hint = (f"did you mean {', '.join(near)}? " if near else "") + "`exaplan chips`, `nodes`, `models`, `asks` list all"
+    raise InputError(f"nothing is called `{name}`", hint=hint, place=Place("NAME"))
+
+
+def _matches(name: str, catalog: Catalog) -> Iterator[Found]:
+    for kind in KINDS:
+        shelf = getattr(catalog, kind)
+        known = shelf.resolve(name)
+        if known is not None:
+            yield Found(kind, known, shelf[known])
+
+
+def show_json(found: list[Found], catalog: Catalog) -> Row:
+    """The things with all their figures and sources, as JSON."""
+    return {"schema_version": SCHEMA_VERSION, "found": [_one_json(item, catalog) for item in found]}
+
+
+def _one_json(item: Found, catalog: Catalog) -> Row:
+    figures = getattr(item.noun, "figures", {})
+    used = sorted({figure.source for figure in figures.values()})
+    return {
+        "kind": item.kind,
+        "name": item.name,
+        "fields": fields_of(item),
+        "figures": {field: figure_json(figure) for field, figure in figures.items()},
+        "sources": {name: source_json(catalog.source(name)) for name in used},
+    }
+
+
+def fields_of(item: Found) -> Row:
+    """The plain fields of a thing."""
+    if item.kind == "models":
+        return model_json(item.noun) | {"spec": plain(dict(item.noun.spec))}
+    if item.kind == "asks":
+        return dict(plain(item.noun.value))
+    if item.kind == "clusters":
+        cluster = item.noun
+        inner = {name: getattr(cluster, name).name for name in ("chip", "node", "fabric", "site")}
+        return {"name": cluster.name, **inner, "count": cluster.count}
+    return noun_json(item.noun)
+
+
+def show_view(found: list[Found], catalog: Catalog) -> list[RenderableType]:
+    """The things as tables."""
+    return [part for item in found for part in _one_view(item, catalog)]
+
+
+def _one_view(item: Found, catalog: Catalog) -> Iterator[RenderableType]:
+    yield heading(word("show.kind", kind=item.kind.rstrip("s"), name=item.name))
+    figures = getattr(item.noun, "figures", {})
+    if item.kind == "models":
+        row = model_json(item.noun)
+        total, active = (units.show(row[key], "tokens") for key in ("params", "active"))
+        yield Text(word("show.parameters", total=total, active=active))
+    roots = {field.partition(".")[0] for field in figures}
+    others = fields_of(item).items()
+    unsourced = {field: value for field, value in others if field not in roots and value not in (None, "", [], {})}
+    yield from (Text(line) for line in _plain_lines(unsourced))
+    if figures:
+        rows = [[field, *_figure_cells(field, figure)] for field, figure in figures.items()]
+        yield table(("field", "value", "low", "high", "source", "note"), rows, left=("source", "note"))
+        yield from listed(word("explain.sources"), _source_lines(figures, catalog))
+
+
+def _plain_lines(values: Mapping[str, Any], indent: str = "  ") -> Iterator[str]:
+    for field, value in values.items():
+        if isinstance(value, Mapping):
+            yield f"{indent}{field}:"
+            yield from _plain_lines(value, indent + "  ")
+        else:
+            yield f"{indent}{field}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+
+
+def _figure_cells(field: str, figure: Figure) -> list[str]:
+    values = [quantity(field, end) for end in (figure.value, figure.low, figure.high)]
+    note = " ".join(part for part in (figure.date, figure.note) if part)
+    return [values[0] or "unknown", values[1], values[2], figure.source, note]
+
+
+def quantity(field: str, value: float | None) -> str:
+    """A figure of that field for people; "" where there is none."""
+    if value is None:
+        return ""
+    if field == "release":
+        return f"{value:.0f}"
+    if field == "rent":
+        return f"${value:,.2f}/h"
+    dimension = "rate" if field.startswith("peak") else DIMENSIONS.get(field)
+    return units.show(value, dimension) if dimension else f"{value:,.6g}"
+
+
+def _source_lines(figures: Mapping[str, Figure], catalog: Catalog) -> Iterator[str]:
+    for name in sorted({figure.source for figure in figures.values()}):
+        source = catalog.source(name)
+        yield " · ".join(part for part in (f"{name}: {source.title}", source.address, source.date, source.kind) if part)

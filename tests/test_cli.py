@@ -1,0 +1,300 @@
+"""The command line: every command, where its output goes, what ``--out`` does, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import jsonschema
+import pytest
+from made_answers import ASKED, answer, validation
+from typer.testing import CliRunner, Result
+
+import exaplan
+from exaplan.ask import Ask, paths
+from exaplan.catalog import Catalog
+from exaplan.cli import app
+from exaplan.cli.question import FLAGS
+from exaplan.report import schemas
+
+RUN = (sys.executable, "-m", "exaplan")
+SAID = ("--model", "small", "--chip", "h100-sxm", "--count", "64")
+
+
+def run(*args: str) -> Result:
+    """One command, in this process."""
+    return CliRunner().invoke(app, list(args))
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Ask]:
+    """Replace the verbs by ones that give hand-made answers; returns the asks that they received."""
+    seen: list[Ask] = []
+
+    def verb(question: Ask, catalog: Catalog, top: int = 1) -> Any:
+        seen.append(question)
+        return answer(catalog)
+
+    monkeypatch.setattr(exaplan, "plan", SimpleNamespace(plan=verb, estimate=verb), raising=False)
+    truth = SimpleNamespace(validate=lambda catalog, runs=None: validation())
+    monkeypatch.setattr(exaplan, "truth", truth, raising=False)
+    return seen
+
+
+# ---------------------------------------------------------------------------------------------- commands
+
+
+def test_help_is_quick_and_names_every_command() -> None:
+    """--help lists all commands, in at most 0.4 s (best of three: the machine may be busy)."""
+    best = 9.0
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run([*RUN, "--help"], capture_output=True, text=True, check=True)
+        best = min(best, time.perf_counter() - start)
+    for name in ("plan", "estimate", "validate", "chips", "nodes", "models", "asks", "show", "schema", "explain"):
+        assert f" {name} " in done.stdout
+    assert best < 0.4
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """Neither numbers nor schemas nor tables are imported to print help."""
+    code = "import sys, exaplan.cli; print([m for m in ('numpy', 'numba', 'pydantic', 'yaml') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_every_field_of_an_ask_can_be_set_by_a_flag_or_by_set() -> None:
+    """Flags name fields that exist."""
+    assert {".".join(flag.keys) for flag in FLAGS.values()} <= set(paths())
+
+
+def test_flags_make_an_ask(asked: list[Ask]) -> None:
+    """Each flag lands in its field, with its unit read."""
+    done = run("plan", *SAID, "--tokens", "1T", "--deadline", "90 d", "--budget", "$2M", "--tp", "8", "--seed", "7")
+    assert done.exit_code == 0, done.output
+    got = asked[0]
+    assert (got.model, got.cluster.chip, got.cluster.count, got.tokens) == ("small", "h100-sxm", 64, 1e12)
+    assert (got.limits.deadline, got.limits.money, got.layout.tp, got.seed) == (7_776_000.0, 2e6, 8, 7)
+
+
+def test_set_reaches_every_field_and_null_removes(asked: list[Ask], tmp_path: Path) -> None:
+    """--set wins over flags and file; null takes a field back to its default."""
+    path = tmp_path / "ask.yaml"
+    path.write_text("model: a\ncluster: {chip: h100, count: 64}\nwork: {seq_len: 100}\nlayout: {tp: 8}\n")
+    run("plan", str(path), "--seq-len", "200", "--set", "work.seq_len=300", "--set", "layout=null", "--set", "model=b")
+    assert (asked[0].work.seq_len, asked[0].fixed(), asked[0].model) == (300, {}, "b")
+
+
+def test_a_chip_on_the_command_line_replaces_the_node_of_the_ask(asked: list[Ask], tmp_path: Path) -> None:
+    """Another chip does not stand in the node of the old one."""
+    path = tmp_path / "ask.yaml"
+    path.write_text("model: a\ncluster: {chip: h100, node: hgx-h100, count: 64}\n")
+    run("plan", str(path), "--chip", "h200")
+    assert (asked[0].cluster.chip, asked[0].cluster.node) == ("h200", None)
+
+
+def test_paths_on_the_command_line_are_relative_to_here(
+    asked: list[Ask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path in the ask starts at the ask, a path in a flag at the current folder; both reach the same file."""
+    (tmp_path / "asks").mkdir()
+    path = tmp_path / "asks" / "ask.yaml"
+    path.write_text("model: ../config.json\ncluster: {chip: h100, count: 64}\n")
+    monkeypatch.chdir(tmp_path)
+    run("plan", "asks/ask.yaml")
+    run("plan", "asks/ask.yaml", "--model", "config.json")
+    found = [got.path_of(str(got.model)) for got in asked]
+    assert {path.resolve() for path in found if path} == {tmp_path / "config.json"}
+
+
+def test_a_plan_json_can_be_asked_again(asked: list[Ask], tmp_path: Path) -> None:
+    """plan.json alone reproduces the run: its inputs are an ask."""
+    path = tmp_path / "plan.json"
+    assert run("plan", *SAID, "--tokens", "1T", "--out", str(path)).exit_code == 0
+    assert run("plan", str(path)).exit_code == 0
+    assert asked[1].work.tokens == 1e12 and asked[1].model == ASKED["model"]
+
+
+@pytest.mark.parametrize("verb", ["plan", "estimate"])
+def test_answers_are_tables_or_json(verb: str, asked: list[Ask]) -> None:
+    """Without --json tables, with it JSON that passes the published schema, and nothing else on stdout."""
+    assert "64 x h100-sxm" in run(verb, *SAID).stdout
+    jsonschema.validate(json.loads(run(verb, *SAID, "--json").stdout), schemas.schema(verb))
+
+
+def test_validate_is_tables_or_json(asked: list[Ask]) -> None:
+    """The score table, and its JSON."""
+    assert "median error" in run("validate").stdout
+    jsonschema.validate(json.loads(run("validate", "--json").stdout), schemas.schema("validate"))
+
+
+@pytest.mark.parametrize("kind", ["chips", "nodes", "models", "asks"])
+def test_lists_are_tables_json_or_csv(kind: str) -> None:
+    """Three forms of one list."""
+    rows = json.loads(run(kind, "--json").stdout)[kind]
+    told = run(kind).stdout
+    assert all(row["name"] in told for row in rows)
+    assert len(run(kind, "--csv").stdout.splitlines()) >= len(rows)
+    assert run(kind, "--csv", "--json").exit_code == 2
+
+
+def test_show_and_schema_and_explain(asked: list[Ask], tmp_path: Path) -> None:
+    """The three commands that look things up."""
+    assert "989.4 TFLOP/s" in run("show", "h100").stdout
+    assert json.loads(run("show", "h100", "--json").stdout)["found"][0]["name"] == "h100-sxm"
+    assert json.loads(run("schema", "ask").stdout)["title"] == "exaplan ask"
+    path = tmp_path / "plan.json"
+    run("plan", *SAID, "--out", str(path))
+    assert "matmul_time" in run("explain", str(path), "product").stdout
+    assert json.loads(run("explain", str(path), "--json").stdout)["terms"]
+    assert run("explain", str(path), "nope").exit_code == 2
+
+
+def test_version_is_printed() -> None:
+    """--version is one line."""
+    assert run("--version").stdout.strip().count(".") == 2
+
+
+def test_an_overlay_adds_a_chip(tmp_path: Path) -> None:
+    """--catalog lays a user's folder over the catalogue; a folder that is none is refused."""
+    (tmp_path / "chips").mkdir()
+    mine = "name: mine\narchitecture: hopper\npeak: {bf16: 500 TFLOP/s}\nmemory: 80 GiB\nbandwidth: 3 TB/s\n"
+    (tmp_path / "chips" / "mine.yaml").write_text(mine)
+    assert "mine" in run("chips", "--catalog", str(tmp_path)).stdout
+    assert run("chips", "--catalog", str(tmp_path / "none")).exit_code == 2
+
+
+# ------------------------------------------------------------------------------------------------- --out
+
+
+def test_out_replaces_a_file_whole_and_keeps_its_mode(asked: list[Ask], tmp_path: Path) -> None:
+    """The new file is complete, has the old permissions, and leaves no temporary file behind."""
+    path = tmp_path / "plan.json"
+    path.write_text("old")
+    path.chmod(0o640)
+    done = run("plan", *SAID, "--out", str(path))
+    assert done.exit_code == 0 and f"wrote {path}" in done.stderr
+    assert json.loads(path.read_text())["kind"] == "training"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert [item.name for item in tmp_path.iterdir()] == ["plan.json"]
+
+
+def test_out_follows_a_link(asked: list[Ask], tmp_path: Path) -> None:
+    """A link stays a link; the file behind it is replaced."""
+    real, link = tmp_path / "real.json", tmp_path / "link.json"
+    real.write_text("old")
+    link.symlink_to(real)
+    run("plan", *SAID, "--out", str(link))
+    assert link.is_symlink() and json.loads(real.read_text())["plans"]
+
+
+def test_out_that_cannot_work_is_refused_before_the_work(asked: list[Ask], tmp_path: Path) -> None:
+    """A directory and a missing folder are bad input, found before anything is computed."""
+    for wrong, said in ((tmp_path, "is a directory"), (tmp_path / "no" / "plan.json", "there is no folder")):
+        done = run("plan", *SAID, "--out", str(wrong))
+        assert done.exit_code == 2 and said in done.stderr
+    assert not asked
+
+
+def test_a_full_disk_keeps_the_old_file(asked: list[Ask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When writing fails the message says why, the old file is unchanged and no rest stays."""
+    path = tmp_path / "plan.json"
+    path.write_text("old")
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    done = run("plan", *SAID, "--out", str(path))
+    assert done.exit_code == 2 and "No space left on device" in done.stderr and "free some space" in done.stderr
+    assert path.read_text() == "old" and [item.name for item in tmp_path.iterdir()] == ["plan.json"]
+
+
+def test_a_device_that_is_full_is_told(asked: list[Ask]) -> None:
+    """/dev/full is no regular file: it is written directly, and its error is told."""
+    done = run("plan", *SAID, "--out", "/dev/full")
+    assert done.exit_code == 2 and "No space left" in done.stderr
+
+
+def test_stdout_that_is_full_is_told() -> None:
+    """An answer that cannot be printed is an error, not a success."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*RUN, "chips"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2 and "<stdout> was not written" in done.stderr
+
+
+# --------------------------------------------------------------------------------------------------- ends
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    """``exaplan chips | head -1`` ends quietly."""
+    command = f"set -o pipefail; {sys.executable} -m exaplan chips --json | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "{\n")
+
+
+def test_interrupting_ends_with_130(tmp_path: Path) -> None:
+    """Ctrl-C in the middle of the work is one line and exit code 130."""
+    code = (
+        "import sys, time, types, exaplan\n"
+        "def wait(*a, **k):\n    print('started', file=sys.stderr, flush=True)\n    time.sleep(60)\n"
+        "exaplan.plan = types.SimpleNamespace(plan=wait)\n"
+        f"sys.argv = ['exaplan', 'plan', *{list(SAID)!r}]\n"
+        "from exaplan.cli import main; main()"
+    )
+    work = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    assert work.stderr is not None
+    assert work.stderr.readline() == "started\n"
+    work.send_signal(signal.SIGINT)
+    said = work.stderr.read()
+    assert work.wait(timeout=20) == 130
+    assert "stopped (Ctrl-C)" in said and "Traceback" not in said
+
+
+def broken(*args: Any, **options: Any) -> None:
+    """A verb with a bug."""
+    raise ZeroDivisionError("division by zero")
+
+
+def test_a_bug_is_one_line_and_exit_3(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An internal error names itself and where to report it; the traceback only comes when asked for."""
+    monkeypatch.setattr(exaplan, "plan", SimpleNamespace(plan=broken), raising=False)
+    done = run("plan", *SAID)
+    assert done.exit_code == 3 and "internal error (ZeroDivisionError: division by zero)" in done.stderr
+    assert "report it" in done.stderr and "Traceback" not in done.output
+    monkeypatch.setenv("EXAPLAN_DEBUG", "1")
+    assert isinstance(run("plan", *SAID).exception, ZeroDivisionError)
+
+
+def test_progress_goes_to_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work that takes longer than a moment says so, on stderr only."""
+    monkeypatch.setattr("exaplan.cli.output.PATIENCE", 0.0)
+
+    def slow(question: Ask, catalog: Catalog, top: int = 1) -> Any:
+        time.sleep(0.2)
+        return answer(catalog)
+
+    monkeypatch.setattr(exaplan, "plan", SimpleNamespace(plan=slow), raising=False)
+    done = run("plan", *SAID, "--json")
+    assert "the first run compiles" in done.stderr and json.loads(done.stdout)["plans"]
+
+
+@pytest.fixture
+def unwrapped() -> Callable[[Result], str]:
+    """The text of a result in one line: rich wraps messages at the width of the terminal."""
+    return lambda result: " ".join((result.stdout + result.stderr).replace("│", " ").split())
+
+
+@pytest.mark.parametrize("args", [("nope",), ("plan", "--nope"), ("plan", "--top", "0"), ("explain",), ("show",)])
+def test_wrong_usage_is_exit_2(args: tuple[str, ...], unwrapped: Callable[[Result], str]) -> None:
+    """Unknown commands and options, and missing arguments."""
+    done = run(*args)
+    assert done.exit_code == 2 and "Usage" in unwrapped(done)

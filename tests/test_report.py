@@ -1,0 +1,273 @@
+"""What is shown of an answer: tables, JSON with its schema, provenance, explanations."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import jsonschema
+import pytest
+from made_answers import answer, validation
+from rich.console import RenderableType
+
+from exaplan.ask import parse
+from exaplan.catalog import Catalog, load
+from exaplan.errors import InputError, Place
+from exaplan.perf.memory import MemoryTerms
+from exaplan.perf.step import Terms
+from exaplan.report import explain, listings, schemas, scores, screen, shown, tables, terms, to_json
+from exaplan.report.words import word, words
+
+Golden = Callable[[str, str], None]
+HERE = Place("plan.json")
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    """The bundled catalogue."""
+    return load()
+
+
+def drawn(parts: Iterable[RenderableType]) -> str:
+    """The text of a view."""
+    return screen.draw(parts)
+
+
+def made_plan(catalog: Catalog) -> dict[str, Any]:
+    """The JSON of the hand-made answer, as it comes back from a file."""
+    return dict(json.loads(to_json.text(to_json.answer_json(answer(catalog), catalog))))
+
+
+@pytest.mark.parametrize(("name", "view"), [("plan", tables.plan_view), ("estimate", tables.estimate_view)])
+def test_answers_are_drawn(name: str, view: Any, catalog: Catalog, golden: Golden) -> None:
+    """The tables of plan and estimate, held by golden files."""
+    golden(f"made_{name}.txt", drawn(view(answer(catalog))))
+
+
+def test_scores_are_drawn(golden: Golden) -> None:
+    """The score table, with its groups, its worst rows and every skipped row."""
+    golden("made_validation.txt", drawn(scores.validation_view(validation())))
+
+
+def test_markup_in_names_is_not_read(catalog: Catalog) -> None:
+    """A user's name like ``[red]x[/red]`` is shown as it is."""
+    made = answer(catalog)
+    told = drawn(tables.plan_view(replace(made, assumptions=("[red]x[/red] :smile:",))))
+    assert "[red]x[/red] :smile:" in told
+
+
+def test_unknown_figures_are_dashes_not_zeros(catalog: Catalog) -> None:
+    """What is not known is neither 0 nor an error."""
+    made = answer(catalog)
+    bare = replace(made.estimates[0], time=None, cost=None, energy=None, carbon=None, goodput=None, ranges={})
+    told = drawn(tables.plan_view(replace(made, estimates=(bare,), relief=(), binding=(), rejected={})))
+    assert "$0" not in told and "limits that bind:\n  none" in told
+    plan = to_json.answer_json(replace(made, estimates=(bare,)), load())["plans"][0]
+    assert plan["cost"] is None and plan["metrics"]["goodput"] is None
+
+
+@pytest.mark.parametrize("name", ["plan", "estimate"])
+def test_the_json_of_an_answer_has_the_keys_of_the_contract(name: str, catalog: Catalog) -> None:
+    """The published schema accepts the JSON, and the promised keys are required by it."""
+    made, schema = made_plan(catalog), schemas.schema(name)
+    jsonschema.validate(made, schema)
+    for key in ("kind", "plans", "binding", "relief", "rejected", "considered", "rate", "provenance"):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({other: made[other] for other in made if other != key}, schema)
+    one = made["plans"][0]
+    assert {"chip", "chips", "nodes", "layout", "time", "cost", "energy", "carbon", "memory", "metrics"} <= one.keys()
+    assert {"range", "breakdown"} <= one.keys() and {"step_time", "mfu", "goodput"} == one["metrics"].keys()
+    assert one["range"]["step_time"] == [pytest.approx(3.69), pytest.approx(4.51)]
+
+
+def test_the_json_of_a_validation_has_the_keys_of_the_contract() -> None:
+    """The published schema accepts it; skipped counts reasons, skipped_rows names rows."""
+    made = json.loads(to_json.text(to_json.validation_json(validation())))
+    jsonschema.validate(made, schemas.schema("validate"))
+    assert made["skipped"] == {"no step time": 1, "unknown chip Cerebras": 1}
+    assert {"row": "line 12", "reason": "unknown chip Cerebras"} in made["skipped_rows"]
+    assert made["summary"]["step_time"].keys() == {
+        "n", "median_abs_error", "mean_abs_error", "bias", "coverage", "winkler"
+    }  # fmt: skip
+
+
+def test_numbers_that_are_not_finite_become_null(catalog: Catalog) -> None:
+    """JSON has no NaN: an unknown is null, and never invalid text."""
+    made = answer(catalog)
+    broken = replace(made.estimates[0], cost=float("nan"), time=float("inf"))
+    plan = json.loads(to_json.text(to_json.answer_json(replace(made, estimates=(broken,)), catalog)))["plans"][0]
+    assert plan["cost"] is None and plan["time"] is None
+
+
+def test_the_same_answer_is_the_same_bytes(catalog: Catalog) -> None:
+    """Nothing in the JSON depends on the order of a set, on the time or on the machine."""
+    assert made_plan(catalog) == made_plan(catalog)
+
+
+def test_provenance_holds_every_figure_with_its_source(catalog: Catalog) -> None:
+    """Each figure of chip, node, fabric and site is there, and each source it cites is spelled out."""
+    made = answer(catalog)
+    provenance = made_plan(catalog)["provenance"]
+    counted = sum(len(noun.figures) for noun in (made.chip, made.node, made.cluster.fabric, made.cluster.site))
+    assert len(provenance["figures"]) == counted
+    cited = {figure["source"] for figure in provenance["figures"]}
+    assert cited <= provenance["sources"].keys()
+    assert provenance["seed"] == 7 and len(provenance["catalogue"]) == 64
+    assert parse(provenance["inputs"]).resolved() == provenance["inputs"]
+
+
+def test_sources_that_a_verb_cites_are_spelled_out(catalog: Catalog) -> None:
+    """A source named inside what the verb recorded joins the list of sources."""
+    made = replace(answer(catalog), provenance={"fits": [{"name": "gemm", "source": "owid-carbon"}]})
+    told = to_json.answer_json(made, catalog)["provenance"]
+    assert told["fits"][0]["source"] == "owid-carbon" and "owid-carbon" in told["sources"]
+
+
+# --------------------------------------------------------------------------------------------------- explain
+
+
+def test_every_term_has_its_formula() -> None:
+    """Each term of the step and of the memory names functions that exist and state their unit."""
+    known = {*Terms._fields} - {"total"} | {f"memory.{name}" for name in MemoryTerms._fields}
+    assert known <= terms.FORMULAS.keys()
+    for term in terms.FORMULAS:
+        assert terms.formulas(term), term
+        assert all(text for _, text in terms.formulas(term)), term
+
+
+def test_every_term_has_words() -> None:
+    """No term is shown by its bare identifier."""
+    named = words()["terms"]
+    assert {*Terms._fields} - {"total"} <= named["step"].keys()
+    assert {*MemoryTerms._fields} <= named["memory"].keys()
+
+
+def test_a_term_is_explained_down_to_its_sources(catalog: Catalog, golden: Golden) -> None:
+    """explain prints value, share, formula, inputs and the sources of the figures."""
+    told = drawn(explain.explain_view(made_plan(catalog), "product", HERE))
+    for piece in ("3 s (73.2% of 4.1 s)", "exaplan.perf.roofline.matmul_time", "flops = 1e+17", "kelly-chips: "):
+        assert piece in told
+    golden("made_explain.txt", told[: told.index("figures used")])
+
+
+def test_terms_of_one_name_stay_apart(catalog: Catalog) -> None:
+    """The optimizer's seconds and the optimizer's bytes are two terms."""
+    found = explain.terms_of(made_plan(catalog))
+    assert found["memory.optimizer"].dimension == "bytes" and "optimizer" not in found
+    assert sum(term.value for term in found.values() if term.dimension == "time") == pytest.approx(4.1)
+
+
+def test_explaining_as_json_has_formulas(catalog: Catalog) -> None:
+    """Without a term, all are there."""
+    made = explain.explain_json(made_plan(catalog), None, HERE)
+    assert [term["term"] for term in made["terms"]][:2] == ["product", "attention"]
+    assert made["terms"][0]["formulas"][0]["function"] == "exaplan.perf.roofline.matmul_time"
+
+
+def test_an_unknown_term_is_refused_with_the_nearest(catalog: Catalog) -> None:
+    """A misspelt term gets a suggestion."""
+    with pytest.raises(InputError) as caught:
+        explain.explain_json(made_plan(catalog), "prodct", HERE)
+    assert "did you mean product?" in caught.value.hint
+
+
+@pytest.mark.parametrize("value", [[], {}, {"plans": []}, {"plans": [], "provenance": {}}, "x"])
+def test_what_is_no_plan_is_refused(value: Any) -> None:
+    """explain says how to make the file that it needs."""
+    with pytest.raises(InputError, match=r"this is not a plan\.json"):
+        explain.check(value, HERE)
+
+
+def test_a_plan_of_another_schema_version_is_refused(catalog: Catalog) -> None:
+    """An old or a newer file is named as such."""
+    with pytest.raises(InputError, match="schema_version 99"):
+        explain.check(made_plan(catalog) | {"schema_version": 99}, HERE)
+
+
+# -------------------------------------------------------------------------------------------- lists and show
+
+
+@pytest.mark.parametrize("kind", list(listings.LISTINGS))
+def test_each_list_is_one_key_of_named_objects(kind: str, catalog: Catalog) -> None:
+    """The listing passes its schema, and its CSV has a row for each object."""
+    rows = listings.rows_of(kind, catalog)
+    jsonschema.validate(listings.listing_json(kind, rows), schemas.schema(kind))
+    assert len(rows) == len(getattr(catalog, kind))
+    read = list(csv.DictReader(io.StringIO(listings.listing_csv(rows))))
+    assert [row["name"] for row in read] == [row["name"] for row in rows]
+    told = drawn(listings.listing_view(kind, rows))
+    assert all(row["name"] in told for row in rows)
+
+
+def test_a_list_can_be_filtered(catalog: Catalog) -> None:
+    """--find keeps rows with that text in any word."""
+    rows = listings.rows_of("chips", catalog, "hopper")
+    assert {"h100-sxm", "h200-sxm"} <= {row["name"] for row in rows}
+    assert "b200" not in {row["name"] for row in rows}
+    assert not listings.rows_of("chips", catalog, "no such chip")
+
+
+def test_show_prints_every_figure_with_its_source(catalog: Catalog) -> None:
+    """No figure of a chip is left out, and every source it cites is spelled out below."""
+    found = shown.find("H100", catalog)
+    told = drawn(shown.show_view(found, catalog))
+    for field, figure in found[0].noun.figures.items():
+        assert field in told and figure.source in told
+    made = shown.show_json(found, catalog)["found"][0]
+    assert made["figures"].keys() == found[0].noun.figures.keys()
+    assert {figure["source"] for figure in made["figures"].values()} == set(made["sources"])
+
+
+@pytest.mark.parametrize("kind", shown.KINDS)
+def test_everything_of_the_catalogue_can_be_shown(kind: str, catalog: Catalog) -> None:
+    """Each thing of each kind is found by its name and drawn."""
+    for name in getattr(catalog, kind):
+        found = [item for item in shown.find(name, catalog) if item.kind == kind]
+        assert found and name in drawn(shown.show_view(found, catalog))
+        json.loads(to_json.text(shown.show_json(found, catalog)))
+
+
+def test_an_unknown_name_gets_the_nearest(catalog: Catalog) -> None:
+    """show looks through all kinds for what was meant."""
+    with pytest.raises(InputError) as caught:
+        shown.find("h100-smx", catalog)
+    assert "h100-sxm" in caught.value.hint
+
+
+# ------------------------------------------------------------------------------------------------- schemas
+
+
+@pytest.mark.parametrize("name", list(schemas.SCHEMAS))
+def test_every_schema_is_a_valid_schema(name: str) -> None:
+    """Each is valid in its dialect and titled."""
+    made = schemas.schema(name)
+    jsonschema.Draft202012Validator.check_schema(made)
+    assert made["title"] == f"exaplan {name}"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("chip", "chips"), ("node", "nodes"), ("cluster", "clusters")])
+def test_the_catalogue_obeys_the_schemas_of_its_files(name: str, kind: str, catalog: Catalog) -> None:
+    """Every bundled file passes the schema that users are given."""
+    shelf, validator = getattr(catalog, kind), jsonschema.Draft202012Validator(schemas.schema(name))
+    for entry in shelf.entries.values():
+        validator.validate(shelf.sheet(entry).body)
+
+
+def test_an_unknown_schema_is_refused() -> None:
+    """The names that exist are listed."""
+    with pytest.raises(InputError) as caught:
+        schemas.schema("chpi")
+    assert "chip" in caught.value.hint
+
+
+# --------------------------------------------------------------------------------------------------- words
+
+
+def test_a_word_that_is_missing_reads_well() -> None:
+    """An unknown key is its own last part, without underscores."""
+    assert word("terms.step.new_term") == "new term"
+    assert word("plan.run", tokens="1T") == "1T tokens"

@@ -1,0 +1,63 @@
+"""Tables of the score, from ``docs/score.json``, the record of what ``exaplan validate`` measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from docparts.pages import table
+
+TABLES = ("summary", "groups", "record")
+NONE = "Not scored yet: `docs/score.json` is missing.\n"
+HEAD = ("", "rows", "median error", "mean error", "bias", "in its 80% range", "Winkler")
+
+
+def read(root: Path) -> Mapping[str, Any] | None:
+    """The recorded score, or None before the first."""
+    path = root / "docs/score.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+
+def table_of(name: str, root: Path) -> str:
+    """One of ``TABLES``."""
+    score = read(root)
+    if score is None:
+        return NONE
+    return {"summary": summary, "groups": groups, "record": record}[name](score)
+
+
+def line(name: str, score: Mapping[str, Any]) -> tuple[str, ...]:
+    """One score as the cells of a row."""
+    errors = (f"{100 * score[key]:.1f}%" for key in ("median_abs_error", "mean_abs_error"))
+    return (
+        name,
+        f"{score['n']:,}",
+        *errors,
+        f"{100 * score['bias']:+.1f}%",
+        f"{100 * score['coverage']:.0f}%",
+        f"{score['winkler']:.2f}",
+    )
+
+
+def summary(score: Mapping[str, Any]) -> str:
+    """By quantity."""
+    return table(HEAD, [line(name.replace("_", " "), entry) for name, entry in score["summary"].items()])
+
+
+def groups(score: Mapping[str, Any]) -> str:
+    """By every grouping that was recorded."""
+    parts = []
+    for grouping, entries in score["groups"].items():
+        rows = sorted(entries.items(), key=lambda item: -item[1]["n"])
+        parts.append(
+            table((grouping.replace("_", " "), *HEAD[1:]), [line(name or "unknown", entry) for name, entry in rows])
+        )
+    return "\n".join(parts)
+
+
+def record(score: Mapping[str, Any]) -> str:
+    """What was scored, and by which program."""
+    keys = ("version", "commit", "input_hash", "date")
+    return table(("recorded", ""), [(key.replace("_", " "), f"`{score[key]}`") for key in keys if score.get(key)])
