@@ -86,6 +86,17 @@ def test_a_resolved_ask_can_be_asked_again() -> None:
     assert again.tokens == made.tokens and again.limits == made.limits and again.fixed() == made.fixed()
 
 
+def test_a_resolved_ask_finds_its_files_from_anywhere(tmp_path: Path) -> None:
+    """Relative paths are made whole, names stay names."""
+    made = ask.parse(
+        {"model": "../m/config.json", "cluster": {"chip": "mine.yaml", "node": "hgx-h100"}}, folder=tmp_path
+    )
+    again = ask.parse(made.resolved())
+    assert again.path_of(str(again.model)) == tmp_path / "../m/config.json"
+    assert again.path_of(str(again.cluster.chip)) == tmp_path / "mine.yaml"
+    assert again.cluster.node == "hgx-h100"
+
+
 REFUSED: list[tuple[Any, str, str]] = [
     ({"cluster": {"chip": "c"}}, "model: `model` is missing", "exaplan models"),
     ({**BASE, "modle": "x"}, "`modle` is not a field of an ask", "did you mean `model`?"),
@@ -133,6 +144,12 @@ def test_each_wrong_ask_is_refused_with_its_remedy(value: Any, problem: str, rem
         ask.parse(value)
     assert problem in str(caught.value)
     assert remedy in caught.value.hint
+
+
+def test_a_place_without_a_file_is_its_field() -> None:
+    """An ask that was made in Python names fields."""
+    assert str(asked().place("cluster", "chip")) == "cluster.chip"
+    assert asked().folder is None
 
 
 def test_a_refusal_names_file_line_and_field() -> None:

@@ -93,6 +93,16 @@ def test_set_reaches_every_field_and_null_removes(asked: list[Ask], tmp_path: Pa
     assert (asked[0].work.seq_len, asked[0].fixed(), asked[0].model) == (300, {}, "b")
 
 
+def test_set_goes_into_a_named_cluster_and_not_into_a_number(asked: list[Ask], tmp_path: Path) -> None:
+    """``cluster: NAME`` keeps its name when a field is added; a group that is no group is still refused."""
+    path = tmp_path / "ask.yaml"
+    path.write_text("model: a\ncluster: some-cluster\n")
+    run("plan", str(path), "--set", "cluster.count=64")
+    assert (asked[0].cluster.name, asked[0].cluster.count) == ("some-cluster", 64)
+    path.write_text("model: a\nwork: 5\n")
+    assert "work: 5 is not a group of fields" in run("plan", str(path), "--tokens", "1T").stderr
+
+
 def test_a_chip_on_the_command_line_replaces_the_node_of_the_ask(asked: list[Ask], tmp_path: Path) -> None:
     """Another chip does not stand in the node of the old one."""
     path = tmp_path / "ask.yaml"
@@ -130,9 +140,12 @@ def test_answers_are_tables_or_json(verb: str, asked: list[Ask]) -> None:
     jsonschema.validate(json.loads(run(verb, *SAID, "--json").stdout), schemas.schema(verb))
 
 
-def test_validate_is_tables_or_json(asked: list[Ask]) -> None:
-    """The score table, and its JSON."""
+def test_validate_is_tables_or_json(asked: list[Ask], tmp_path: Path) -> None:
+    """The score table, its JSON, and its file."""
     assert "median error" in run("validate").stdout
+    path = tmp_path / "score.json"
+    assert run("validate", "--out", str(path)).exit_code == 0
+    assert json.loads(path.read_text())["rows"]
     jsonschema.validate(json.loads(run("validate", "--json").stdout), schemas.schema("validate"))
 
 
@@ -250,12 +263,11 @@ def test_interrupting_ends_with_130(tmp_path: Path) -> None:
         f"sys.argv = ['exaplan', 'plan', *{list(SAID)!r}]\n"
         "from exaplan.cli import main; main()"
     )
-    work = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
-    assert work.stderr is not None
-    assert work.stderr.readline() == "started\n"
-    work.send_signal(signal.SIGINT)
-    said = work.stderr.read()
-    assert work.wait(timeout=20) == 130
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) as work:
+        assert work.stderr is not None and work.stderr.readline() == "started\n"
+        work.send_signal(signal.SIGINT)
+        said = work.stderr.read()
+        assert work.wait(timeout=20) == 130
     assert "stopped (Ctrl-C)" in said and "Traceback" not in said
 
 

@@ -161,6 +161,28 @@ def test_terms_of_one_name_stay_apart(catalog: Catalog) -> None:
     assert sum(term.value for term in found.values() if term.dimension == "time") == pytest.approx(4.1)
 
 
+def test_explaining_everything_names_what_was_asked(catalog: Catalog) -> None:
+    """Without a term all are explained, and the question stands below."""
+    told = drawn(explain.explain_view(made_plan(catalog), None, HERE))
+    assert "work.seq_len = 8192" in told and "term bubble" in told and "term memory.weights" in told
+
+
+def test_a_term_that_nobody_registered_is_said_to_be_so(catalog: Catalog) -> None:
+    """A plan of a newer version may hold a term that has no formula here."""
+    made = made_plan(catalog)
+    made["plans"][0]["breakdown"]["quantum"] = -0.5
+    told = drawn(explain.explain_view(made, "quantum", HERE))
+    assert "no formula is registered" in told and "-500 ms" in told
+
+
+def test_many_skipped_rows_are_counted(catalog: Catalog) -> None:
+    """The table names the first ones and counts the rest; the JSON has all."""
+    many = replace(validation(), skipped=tuple((f"T-{number}", "no step time") for number in range(50)))
+    assert "50 rows skipped" in drawn(scores.validation_view(many))
+    assert "and 30 more" in drawn(scores.validation_view(many))
+    assert len(to_json.validation_json(many)["skipped_rows"]) == 50
+
+
 def test_explaining_as_json_has_formulas(catalog: Catalog) -> None:
     """Without a term, all are there."""
     made = explain.explain_json(made_plan(catalog), None, HERE)
@@ -219,7 +241,8 @@ def test_show_prints_every_figure_with_its_source(catalog: Catalog) -> None:
         assert field in told and figure.source in told
     made = shown.show_json(found, catalog)["found"][0]
     assert made["figures"].keys() == found[0].noun.figures.keys()
-    assert {figure["source"] for figure in made["figures"].values()} == set(made["sources"])
+    cited = {figure["source"] for figure in made["figures"].values()} | {row["source"] for row in made["prices"]}
+    assert cited == set(made["sources"])
 
 
 @pytest.mark.parametrize("kind", shown.KINDS)
@@ -229,6 +252,14 @@ def test_everything_of_the_catalogue_can_be_shown(kind: str, catalog: Catalog) -
         found = [item for item in shown.find(name, catalog) if item.kind == kind]
         assert found and name in drawn(shown.show_view(found, catalog))
         json.loads(to_json.text(shown.show_json(found, catalog)))
+
+
+def test_show_prints_the_dated_prices_of_a_chip(catalog: Catalog) -> None:
+    """Every price row of a chip is listed with its date and source."""
+    found = shown.find("h100-sxm", catalog)
+    prices, told = shown.prices_of(found[0], catalog), drawn(shown.show_view(found, catalog))
+    assert prices and all(row.date in told and row.source in told for row in prices)
+    assert not shown.prices_of(shown.find("us-average", catalog)[0], catalog)
 
 
 def test_an_unknown_name_gets_the_nearest(catalog: Catalog) -> None:
@@ -249,7 +280,9 @@ def test_every_schema_is_a_valid_schema(name: str) -> None:
     assert made["title"] == f"exaplan {name}"
 
 
-@pytest.mark.parametrize(("name", "kind"), [("chip", "chips"), ("node", "nodes"), ("cluster", "clusters")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("chip", "chips"), ("node", "nodes"), ("cluster", "clusters"), ("model", "models")]
+)
 def test_the_catalogue_obeys_the_schemas_of_its_files(name: str, kind: str, catalog: Catalog) -> None:
     """Every bundled file passes the schema that users are given."""
     shelf, validator = getattr(catalog, kind), jsonschema.Draft202012Validator(schemas.schema(name))

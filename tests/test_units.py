@@ -167,7 +167,9 @@ def test_any_text_is_a_finite_value_or_an_input_error(text: str, dimension: str)
     other=st.sampled_from(sorted(DIMENSIONS)),
     data=st.data(),
 )
-def test_a_unit_counts_only_in_its_own_dimension(number: object, dimension: str, other: str, data: st.DataObject) -> None:
+def test_a_unit_counts_only_in_its_own_dimension(
+    number: object, dimension: str, other: str, data: st.DataObject
+) -> None:
     """A unit that a dimension does not list is refused there, however it is spelled elsewhere."""
     unit = data.draw(st.sampled_from(sorted(units.units(dimension))))
     if unit in units.units(other) or DIMENSIONS[other].dollar:

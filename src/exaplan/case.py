@@ -10,7 +10,7 @@ from exaplan.errors import InputError, Place
 from exaplan.nouns import Cluster, Layout, Model, Training
 from exaplan.perf.inputs import DUALPIPE, INTERLEAVED, ONE_F_ONE_B, ZERO_BUBBLE, Cut, Hardware, Job, Tuning
 from exaplan.perf.pack import Packed, pack, recompute_mask
-from exaplan.perf.roofline import ChipRates
+from exaplan.perf.roofline import AttentionFit, ChipRates
 
 SCHEDULES = {"1f1b": ONE_F_ONE_B, "interleaved": INTERLEAVED, "zero-bubble": ZERO_BUBBLE, "dualpipe": DUALPIPE}
 
@@ -41,6 +41,7 @@ class Case:
     framework: str
     master_bytes: float
     grad_bytes: float
+    node_aware: int
 
 
 def architecture_of(cluster: Cluster) -> str:
@@ -72,8 +73,14 @@ def fabric_kind(cluster: Cluster) -> str:
     return "infiniband"
 
 
+def attention_fit(architecture: str, kernel: str) -> AttentionFit:
+    """Curve of fused attention; an older kernel than the one measured runs at its published share of that rate."""
+    fit = fits.attention(architecture)
+    return fit._replace(peak=fit.peak * fits.kernel_share(architecture, kernel))
+
+
 @lru_cache(maxsize=256)
-def hardware(cluster: Cluster, precision: str) -> Hardware:
+def hardware(cluster: Cluster, precision: str, kernel: str = "") -> Hardware:
     """Hardware numbers of a cluster for a precision. Unknown scale-out bandwidth is refused beyond one node."""
     arch, chip, node = architecture_of(cluster), cluster.chip, cluster.node
     peak_format, curve, _ = PRECISIONS[precision]
@@ -96,7 +103,7 @@ def hardware(cluster: Cluster, precision: str) -> Hardware:
         low=ChipRates(peak_of(cluster, peak_format), chip.bandwidth, processors),
         gemm=fits.matmul(arch, "bf16", chip.name),
         gemm_low=fits.matmul(arch, curve, chip.name),
-        attention=fits.attention(arch),
+        attention=attention_fit(arch, kernel),
         vector=fits.vector(arch),
         inner=fits.link(arch),
         outer=fits.fabric(fabric_kind(cluster), cluster.fabric.in_network),
@@ -123,11 +130,12 @@ def make(model: Model, training: Training, cluster: Cluster, tune: Tuning | None
         training,
         cluster,
         pack(model, training.seq_len, fused, dropout),
-        hardware(cluster, training.precision),
+        hardware(cluster, training.precision, training.attention),
         found,
         training.framework,
         12.0,
         4.0,
+        int(tuning.generation_named(training.framework).get("dispatcher") == "node-aware"),
     )
 
 
@@ -147,6 +155,7 @@ def job(case: Case, layout: Layout, dropout: bool = False) -> Job:
         experts=model.experts,
         top_k=max(1, model.top_k),
         chips=layout.chips,
+        node_aware=case.node_aware,
     )
 
 

@@ -3,8 +3,8 @@
 Conventions, stated once:
 - parameters: every trainable one, tied tables once; buffers (DeepSeek's and Nemotron's score-correction bias, rotary
   frequencies) are not parameters.
-- FLOPs are 2 x multiply-accumulates of matrix products, logits included, embedding lookups not; attention is full (every
-  query meets every key: the counter sees no causal skip and no window).
+- FLOPs are 2 x multiply-accumulates of matrix products, logits included, embedding lookups not; attention is full
+  (every query meets every key: the counter sees no causal skip and no window).
 - attention runs as plain products (``eager``), and for classes that have it as ``sdpa`` under SDPBackend.MATH, which
   decomposes into the same products; the fused kernels are invisible to the counter on this device.
 - experts run as ``batched_mm``: exactly top_k copies of each token through their experts' products. The other
@@ -31,7 +31,10 @@ from exaplan.models.lora import with_lora  # noqa: E402
 from exaplan.models.transformer import build  # noqa: E402
 from exaplan.nouns import Model  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of torch and transformers are theirs
+from .configs import CONFIGS  # noqa: E402
+
+# The warnings of torch and transformers are theirs.
+pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("ignore")]
 
 BATCH, SEQ = 2, 16
 DENSE = {
@@ -182,6 +185,15 @@ def test_parameters_equal(kind: str, sizes: dict[str, Any]) -> None:
     """We count exactly the parameters that the published class makes."""
     theirs, ours = published(kind, sizes)
     assert parameters(ours)[0] == sum(weight.numel() for weight in theirs.parameters())
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_published_parameters_equal(name: str) -> None:
+    """The whole published model has, in transformers' class, as many parameters as configs.py says."""
+    config, total = CONFIGS[name]
+    sizes = {key: value for key, value in config.items() if key != "model_type"}
+    theirs, _ = published(config["model_type"], sizes)
+    assert sum(weight.numel() for weight in theirs.parameters()) == total
 
 
 @pytest.mark.parametrize(("kind", "sizes"), SMALL + FULL, ids=label)

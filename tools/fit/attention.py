@@ -46,8 +46,9 @@ def times(b, s, h, kv, d, window, peak, bandwidth, processors, factor, c, tile):
 def load(data: Path) -> pd.DataFrame:
     """Causal prompts without past, 16-bit, on the kernels that training libraries use (flash-attn 2/3, trtllm-gen)."""
     frame = pd.read_csv(data / "kernels" / TABLE)
-    frame = frame[(frame.op == "context_attention") & (frame.dtype == "bfloat16") & (frame.kv_cache_dtype == "bfloat16")]
-    frame = frame[(frame.framework == "vllm") & (frame.isl > 1) & (frame.head_dim <= 256)]
+    frame = frame[(frame.dtype == "bfloat16") & (frame.kv_cache_dtype == "bfloat16")]
+    frame = frame[(frame.op == "context_attention") & (frame.framework == "vllm")]
+    frame = frame[(frame.isl > 1) & (frame.head_dim <= 256)]
     frame = frame[frame.system.isin(common.CHIPS)]
     frame["window_size"] = frame.window_size.fillna(0.0)
     frame["architecture"] = [common.CHIPS[s].architecture for s in frame.system]
@@ -89,7 +90,8 @@ def bands(frame: pd.DataFrame, predicted: np.ndarray) -> dict[str, dict[str, flo
     measured, full = frame.seconds.to_numpy(), (frame.window_size == 0).to_numpy()
     isl = frame.isl.to_numpy()
     masks = {"<512": isl < 512, "512-2047": (isl >= 512) & (isl < 2048) & full, ">=2048": (isl >= 2048) & full}
-    masks |= {f">=1024 head {d}": (isl >= 1024) & full & (frame.head_dim == d).to_numpy() for d in sorted(set(frame.head_dim))}
+    heads = {d: (frame.head_dim == d).to_numpy() for d in sorted(set(frame.head_dim))}
+    masks |= {f">=1024 head {d}": (isl >= 1024) & full & of_d for d, of_d in heads.items()}
     masks["windowed"] = ~full & (isl >= 512)
     return {name: common.errors(predicted[mask], measured[mask]) for name, mask in masks.items()}
 

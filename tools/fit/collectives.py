@@ -102,7 +102,8 @@ def bands(frame: pd.DataFrame, predicted: np.ndarray) -> dict[str, dict[str, flo
     """Errors by collective and by message size."""
     measured, size = frame.seconds.to_numpy(), frame.message_bytes.to_numpy()
     masks = {f"{op} >= 8 MiB": (frame.op == op).to_numpy() & (size >= 2**23) for op in OPS}
-    masks |= {f">= 8 MiB, {p} ranks": (frame.num_gpus == p).to_numpy() & (size >= 2**23) for p in sorted(set(frame.num_gpus))}
+    ranks = {p: (frame.num_gpus == p).to_numpy() for p in sorted(set(frame.num_gpus))}
+    masks |= {f">= 8 MiB, {p} ranks": of_p & (size >= 2**23) for p, of_p in ranks.items()}
     masks |= {"256 KiB to 8 MiB": (size >= 2**18) & (size < 2**23), "< 256 KiB": size < 2**18}
     return {name: common.errors(predicted[mask], measured[mask]) for name, mask in masks.items()}
 
@@ -136,7 +137,7 @@ def curve(frame: pd.DataFrame) -> dict[str, object]:
     }
 
 
-NCCL_STEPS = "latency: NVIDIA/nccl src/graph/tuning.cc, hwLat NET (tree 5 to 14 us, ring 2.7 to 14 us), baseLat 6.6 to 14 us"
+NCCL_STEPS = "NVIDIA/nccl src/graph/tuning.cc: hwLat NET tree 5 to 14 us, ring 2.7 to 14 us; baseLat 6.6 to 14 us"
 
 
 def prior(base: float, hop: float, share: float, in_network: float, spread: float, why: str) -> dict[str, object]:
@@ -147,7 +148,7 @@ def prior(base: float, hop: float, share: float, in_network: float, spread: floa
 
 
 # Not measured in the tables. The share of line rate is an estimate: 64B/66B coding is already in the line rate, headers
-# and flow control cost about 3%, and multi-node all-reduce bus bandwidth is commonly reported at 0.85-0.97 of the NICs'.
+# and flow control cost about 3%, multi-node all-reduce bus bandwidth is commonly reported at 0.85-0.97 of the NICs'.
 PRIORS = {
     "infiniband": prior(1.4e-5, 5e-6, 0.92, 0.90, 0.12, f"estimate; {NCCL_STEPS}"),
     "roce": prior(1.6e-5, 7e-6, 0.87, 0.0, 0.18, f"estimate; {NCCL_STEPS}, switches and congestion control slower"),
@@ -163,7 +164,7 @@ def main() -> None:
     curves = {str(name): curve(part) for name, part in load(data).groupby("curve")}
     common.write("collectives", {
         "date": common.DATE,
-        "method": "tools/fit/collectives.py: soft-L1 of log(predicted/measured) of perf.network, NCCL, 2, 4 and 8 ranks",
+        "method": "tools/fit/collectives.py: soft-L1 of log(predicted/measured) of perf.network, NCCL, 2 to 8 ranks",
         "input": {TABLE: common.digest(data / "kernels" / TABLE)},
         "curves": curves,
         "priors": PRIORS,

@@ -53,6 +53,7 @@ def load(data: Path) -> pd.DataFrame:
     frame = frame[~frame.kernel_source.fillna("").str.contains(LEFT_OUT)]
     other = ~(frame.kernel_source.fillna("") + frame.framework.fillna("")).str.lower().str.contains("deepgemm")
     frame = frame[~((frame.format == "fp8_block") & frame.system.isin(DEEPGEMM) & other)]
+    frame = frame[~((frame.format == "fp8") & (frame.kernel_source == "vllm_default"))]  # superseded kernels
     known = [f in common.CHIPS[s].peak for s, f in zip(frame.system, frame.format, strict=True)]
     frame = frame[known]
     frame["architecture"] = [common.CHIPS[s].architecture for s in frame.system]
@@ -106,15 +107,10 @@ class Found(NamedTuple):
         """Seconds of what was timed (product and cast); ``own``: with each source's factor, else the shipped curve."""
         ours = frame.source.map(self.factors).fillna(1.0).to_numpy()
         factor = ours if own else np.where(frame.system.isin(UNBOUND), ours, 1.0)
-        cast, launch = (
-            frame.source.map(d).fillna(float(np.median(list(d.values())))).to_numpy() for d in (self.casts, self.launches)
-        )
+        usual = [float(np.median(list(d.values()))) for d in (self.casts, self.launches)]
+        cast = frame.source.map(self.casts).fillna(usual[0]).to_numpy()
+        launch = frame.source.map(self.launches).fillna(usual[1]).to_numpy()
         return predict(frame, self.values, factor, self.tile) + casting(frame, self.values[2], cast, launch)
-
-
-def trusted(source: str, form: str) -> bool:
-    """Whether a source sets the shipped peak: not a chip that power never holds back, not the older fp8 kernels."""
-    return source.split()[0] not in UNBOUND and (form != "fp8" or "vllm_default" not in source)
 
 
 def fit(frame: pd.DataFrame, tile: tuple[float, float]) -> Found:
@@ -127,8 +123,7 @@ def fit(frame: pd.DataFrame, tile: tuple[float, float]) -> Found:
     def whole(v: np.ndarray, f: np.ndarray, c: np.ndarray, t: np.ndarray) -> np.ndarray:
         return predict(frame, v, f[codes], tile) + casting(frame, v[2], c[codes], t[codes])
 
-    reference = np.array([float(trusted(n, frame.format.iloc[0])) for n in names])
-    reference = reference if reference.any() else np.ones(len(names))
+    reference = np.array([float(n.split()[0] not in UNBOUND) for n in names])
     point = common.search(KNOBS, whole, measured, weight, codes, reference, casts)
     gap = np.log(whole(*point) / measured)
     cost = float((weight * (np.sqrt(1.0 + (gap / 0.1) ** 2) - 1.0)).sum())
@@ -199,7 +194,7 @@ def main() -> None:
             curves[key]["chip_peak"] = curves["hopper/fp8_block"]["chip_peak"]
     common.write("gemm", {
         "date": common.DATE,
-        "method": "tools/fit/gemm.py: soft-L1 of log(predicted/measured) of perf.roofline.matmul_time, tile shape by least cost",
+        "method": "tools/fit/gemm.py: soft-L1 of log(predicted/measured) of roofline.matmul_time; tile by least cost",
         "input": {t: common.digest(data / "kernels" / t) for t in TABLES},
         "curves": curves,
     })

@@ -3,8 +3,8 @@
 Element-wise kernels were measured on two consumer-class chips only (layers table: layer norm and activation, 1 to 2,048
 tokens). They give launch floor and ramp, and a bandwidth share for arrays larger than the cache. Datacentre chips get
 their share from two kernels that do nothing but move memory: reading (decode attention over a long cache, > 1 GB) and
-writing (products with k <= 64 and an output of more than 64 Mi elements); a pass reads about as much as it writes, so the
-share is their harmonic mean.
+writing (products with k <= 64 and an output of more than 64 Mi elements); a pass reads about as much as it writes, so
+the share is their harmonic mean.
 """
 
 from __future__ import annotations
@@ -41,8 +41,12 @@ def launch(frame: pd.DataFrame) -> tuple[float, float]:
     """floor [s] and ramp [s] of passes that stay below half the cache (where bandwidth is that of the cache)."""
     small = frame[frame.moved < frame.system.map({s: c[2] / 4 for s, c in CARDS.items()})]
     floor = float(small.seconds[small.moved < 1e6].median())
-    gap = lambda p: np.log(np.maximum(p[0], p[1] + small.moved / (small.bandwidth * p[2])) / small.seconds)  # noqa: E731
-    found = least_squares(gap, [floor, 1e-6, 2.0], bounds=([1e-7, 0, 0.5], [1e-5, 1e-5, 8]), loss="soft_l1", f_scale=0.1)
+
+    def gap(p: np.ndarray) -> np.ndarray:
+        return np.asarray(np.log(np.maximum(p[0], p[1] + small.moved / (small.bandwidth * p[2])) / small.seconds))
+
+    bounds = ([1e-7, 0, 0.5], [1e-5, 1e-5, 8])
+    found = least_squares(gap, [floor, 1e-6, 2.0], bounds=bounds, loss="soft_l1", f_scale=0.1)
     return float(found.x[0]), float(found.x[1])
 
 
@@ -81,16 +85,20 @@ def shares(frame: pd.DataFrame, moved: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({"architecture": architecture, "system": frame.system, "share": share.clip(upper=1.0)})
 
 
+def mixed(reads: pd.DataFrame, writes: pd.DataFrame) -> float:
+    """Share of bandwidth when half of the traffic is read and half written [1]."""
+    return 2.0 / (1.0 / float(reads.share.median()) + 1.0 / float(writes.share.median()))
+
+
 def curve(reads: pd.DataFrame, writes: pd.DataFrame, floor: float, ramp: float) -> dict[str, object]:
     """The record of one architecture."""
-    up, down = float(reads.share.median()), float(writes.share.median())
-    share = 2.0 / (1.0 / up + 1.0 / down)
-    chips = {str(s): round(2.0 / (1.0 / float(reads[reads.system == s].share.median()) + 1.0 / float(writes[writes.system == s].share.median())), 3) for s in sorted(set(reads.system) & set(writes.system))}
+    both = sorted(set(reads.system) & set(writes.system))
+    chips = {str(s): round(mixed(reads[reads.system == s], writes[writes.system == s]), 3) for s in both}
     return {
-        "coefficients": common.rounded({"memory": share, "ramp": ramp, "floor": floor, "spread": 0.10}),
+        "coefficients": common.rounded({"memory": mixed(reads, writes), "ramp": ramp, "floor": floor, "spread": 0.10}),
         "rows": len(reads) + len(writes),
-        "read_share": round(up, 3),
-        "write_share": round(down, 3),
+        "read_share": round(float(reads.share.median()), 3),
+        "write_share": round(float(writes.share.median()), 3),
         "by_chip": chips,
     }
 
@@ -103,7 +111,8 @@ def main() -> None:
     curves = {}
     for name in sorted(set(reads.architecture) & set(writes.architecture)):
         curves[name] = curve(reads[reads.architecture == name], writes[writes.architecture == name], floor, ramp)
-    check = {card: dict(zip(("share", "rows"), streaming(frame, card), strict=True)) for card in CARDS}
+    slopes = {card: streaming(frame, card) for card in CARDS}
+    check = {card: {"share": round(share, 3), "rows": rows} for card, (share, rows) in slopes.items()}
     common.write("vector", {
         "date": common.DATE,
         "method": (
@@ -111,7 +120,7 @@ def main() -> None:
             "bandwidth = harmonic mean of decode attention (reads) and thin products (writes); spread is an estimate"
         ),
         "input": {t: common.digest(data / "kernels" / t) for t in (LAYERS, GEMM, ATTENTION)},
-        "check_on_activation": {c: {"share": round(float(v["share"]), 3), "rows": int(v["rows"])} for c, v in check.items()},
+        "check_on_activation": check,
         "curves": curves,
     })
 

@@ -4,6 +4,6 @@ Reading a file is the catalogue's work (it keeps the place of every value); ``pa
 """
 
 from exaplan.ask.reading import parse, paths
-from exaplan.ask.schema import Ask, choices, dotted, json_schema
+from exaplan.ask.schema import Ask, dotted, json_schema
 
-__all__ = ["Ask", "choices", "dotted", "json_schema", "parse", "paths"]
+__all__ = ["Ask", "dotted", "json_schema", "parse", "paths"]

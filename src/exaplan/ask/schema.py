@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StrictBool, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -251,8 +251,13 @@ class Ask(_Part):
         return tuple(f"{dotted(keys)} = {value}" for keys, value in _left_out(self, ()))
 
     def resolved(self) -> dict[str, Any]:
-        """The whole question as plain values that can be asked again (quantities with units)."""
-        return _plain(self)
+        """The whole question as plain values that can be asked again from anywhere (units and whole paths)."""
+        made = _plain(self)
+        for group in (made, made.get("cluster", {})):
+            for name in {"model", *ClusterAsk.model_fields} & group.keys():
+                path = self.path_of(group[name]) if isinstance(group[name], str) else None
+                group[name] = str(path.absolute()) if path else group[name]
+        return made
 
 
 # --------------------------------------------------------------------------------------------------- writing
@@ -295,8 +300,3 @@ def _plain(part: BaseModel, above: Keys = ()) -> dict[str, Any]:
 def json_schema() -> dict[str, Any]:
     """The JSON schema of an ask."""
     return Ask.model_json_schema()
-
-
-def choices(name: str) -> tuple[str, ...]:
-    """The values that a field with a fixed list may take: ``objective``, ``precision`` or ``schedule``."""
-    return get_args({"objective": Objective, "precision": Precision, "schedule": Schedule}[name])

@@ -192,20 +192,28 @@ class Catalog:
         own = f"user:{path}"
         return build(Sheet(read_yaml(path), MappingProxyType({**self.sources, own: _own(own)}), own))
 
-    def _chip_of(self, name: str, sheet: Sheet) -> Chip:
-        return self.chip(name, near=Path(sheet.document.file).parent, place=sheet.place("chip"))
+    def _chip_of(self, sheet: Sheet) -> tuple[str, Chip]:
+        """What a file's ``chip`` names: its catalogue name or the path of the user's file, and the chip."""
+        name, near = sheet.text("chip"), Path(sheet.document.file).parent
+        found = self.chip(name, near=near, place=sheet.place("chip"))
+        return (str(_path(name, near)) if is_path(name) else found.name), found
 
     def _build_cluster(self, sheet: Sheet) -> Cluster:
         """A Cluster out of its file: ``node`` or ``chip``, ``count``; ``fabric`` and ``site`` have defaults."""
         sheet.allow((*hardware.COMMON, "chip", "node", "fabric", "site", "count"))
-        near, body = Path(sheet.document.file).parent, sheet.body
-        node = self.node(sheet.text("node"), near=near, place=sheet.place("node")) if "node" in body else None
-        chip_name = node.chip if node else sheet.text("chip")
-        chip = self.chip(chip_name, near=near, place=sheet.place("chip" if "chip" in body else "node"))
-        fabric = self.fabric(sheet.text("fabric"), near=near, place=sheet.place("fabric")) if "fabric" in body else None
-        site = self.site(sheet.text("site"), near=near, place=sheet.place("site")) if "site" in body else None
+        near = Path(sheet.document.file).parent
+
+        def find(look: Callable[..., Noun], key: str) -> Noun | None:
+            return look(sheet.text(key), near=near, place=sheet.place(key)) if key in sheet.body else None
+
+        node = find(self.node, "node")
+        chip = self.chip(node.chip, near=near, place=sheet.place("node")) if node else self._chip_of(sheet)[1]
+        if node and "chip" in sheet.body and self._chip_of(sheet)[1] != chip:
+            sheet.fail(f"node `{node.name}` holds `{chip.name}`, not this chip", "leave `chip` out", "chip")
         count = sheet.figure(COUNT, "count", required=True)
-        made = self.assemble(chip, int(count.value or 1) if count else 1, node, fabric, site)
+        made = self.assemble(
+            chip, int(count.value or 1) if count else 1, node, find(self.fabric, "fabric"), find(self.site, "site")
+        )
         return replace(made, name=sheet.text("name"))
 
 

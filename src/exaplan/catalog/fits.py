@@ -6,14 +6,14 @@ A chip without measurements takes the curve of the nearest measured architecture
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple, cast
 
 import yaml
 
 from exaplan.errors import CatalogError
-from exaplan.perf.network import LinkFit
+from exaplan.perf.network import ExpertFit, LinkFit
 from exaplan.perf.roofline import AttentionFit, GemmFit, VectorFit
 
 
@@ -44,7 +44,7 @@ FORMATS = {
 FORMAT_WIDENING = 0.05  # spread added where a number format takes another format's curve
 
 
-@lru_cache(maxsize=None)
+@cache
 def record(name: str) -> Mapping[str, Any]:
     """One fit record of data/fits as it stands: gemm, attention, vector or collectives."""
     text = files("exaplan").joinpath("data", "fits", f"{name}.yaml").read_text(encoding="utf-8")
@@ -67,7 +67,7 @@ def coefficients(name: str, key: str) -> dict[str, float]:
     return {field: float(value) for field, value in record(name)["curves"][key]["coefficients"].items()}
 
 
-@lru_cache(maxsize=None)
+@cache
 def matmul(architecture: str, form: str, chip: str = "") -> GemmFit:
     """Curve of matrix products in a number format (bf16, fp8, fp8_block, nvfp4, mxfp8, ...) on an architecture.
 
@@ -85,7 +85,7 @@ def matmul(architecture: str, form: str, chip: str = "") -> GemmFit:
     return GemmFit(**values | {"peak": peak, "spread": values["spread"] + widening})
 
 
-@lru_cache(maxsize=None)
+@cache
 def attention(architecture: str) -> AttentionFit:
     """Curve of fused attention (16-bit) on an architecture."""
     heir = relative(architecture, set(record("attention")["curves"]))
@@ -93,7 +93,7 @@ def attention(architecture: str) -> AttentionFit:
     return AttentionFit(**values | {"spread": values["spread"] + heir.widening})
 
 
-@lru_cache(maxsize=None)
+@cache
 def vector(architecture: str) -> VectorFit:
     """Curve of memory-bound passes on an architecture."""
     heir = relative(architecture, set(record("vector")["curves"]))
@@ -101,7 +101,7 @@ def vector(architecture: str) -> VectorFit:
     return VectorFit(**values | {"spread": values["spread"] + heir.widening})
 
 
-@lru_cache(maxsize=None)
+@cache
 def link(architecture: str) -> LinkFit:
     """Curve of the scale-up level (NVLink, PCIe, xGMI, ICI) of an architecture."""
     heir = relative(architecture, set(record("collectives")["curves"]))
@@ -114,7 +114,15 @@ def link(architecture: str) -> LinkFit:
 SWITCHED = {"blackwell-ultra", "rubin"}  # scale-up switches that reduce in the network (NVLS), by architecture
 
 
-@lru_cache(maxsize=None)
+@cache
+def experts(architecture: str) -> ExpertFit:
+    """Curve of the exchange of tokens between experts on an architecture."""
+    heir = relative(architecture, set(record("experts")["curves"]))
+    values = coefficients("experts", heir.source)
+    return ExpertFit(**values | {"spread": values["spread"] + heir.widening})
+
+
+@cache
 def fabric(kind: str, in_network: bool = False) -> LinkFit:
     """Prior of a scale-out fabric (infiniband, roce, efa, ethernet, torus); unknown kinds take roce's."""
     priors = record("collectives")["priors"]
@@ -122,3 +130,10 @@ def fabric(kind: str, in_network: bool = False) -> LinkFit:
     if not in_network:
         values["in_network"] = 0.0
     return LinkFit(**values)
+
+
+@cache
+def kernel_share(architecture: str, kernel: str) -> float:
+    """Rate of an older fused attention kernel over that of the measured one (data/fits/attention_kernels.yaml). [1]"""
+    shares = record("attention_kernels")["curves"].get(architecture, {})
+    return float(shares.get(kernel, {"share": 1.0})["share"])

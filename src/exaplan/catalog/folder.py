@@ -135,7 +135,8 @@ class Shelf(Mapping[str, Noun], Generic[Noun]):
 
     def advice(self, name: str) -> str:
         """The nearest names and what else can be done."""
-        near = get_close_matches(fold(name), list(self.spellings), 6, 0.5)
+        start = [spelling for spelling in self.spellings if spelling.startswith(fold(name))]
+        near = start + get_close_matches(fold(name), list(self.spellings), 6, 0.5)
         names = list(dict.fromkeys(self.spellings[spelling] for spelling in near))[:3]
         ask = f"did you mean {', '.join(names)}? " if names else ""
         return f"{ask}`exaplan {self.kind}` lists all; a path to a file of your own also works"

@@ -70,12 +70,15 @@ def chip(sheet: Sheet) -> Chip:
     )
 
 
-def node(sheet: Sheet, find_chip: Callable[[str, Sheet], Chip]) -> Node:
-    """A Node out of its file; ``find_chip`` resolves the name of its chip; link and domain default to the chip's."""
+def node(sheet: Sheet, find_chip: Callable[[Sheet], tuple[str, Chip]]) -> Node:
+    """A Node out of its file; link and domain default to those of the chip that ``find_chip`` finds.
+
+    ``Node.chip`` is a name of the catalogue, or the path of the user's chip file: `Catalog.chip` takes both.
+    """
     sheet.allow((*COMMON, "chip", "provider", *NODE))
     figures = _figures(sheet, NODE, ("chips",))
     get = _getter(figures)
-    found = find_chip(sheet.text("chip"), sheet)
+    reference, found = find_chip(sheet)
     for field in ("domain", "link_bandwidth"):
         if field not in figures and field in found.figures:
             figures[field] = found.figures[field]
@@ -83,7 +86,7 @@ def node(sheet: Sheet, find_chip: Callable[[str, Sheet], Chip]) -> Node:
         figures["rent"] = _per_hour(rent)
     return Node(
         name=sheet.text("name"),
-        chip=found.name,
+        chip=reference,
         chips=int(get("chips") or 1),
         domain=int(get("domain") or found.domain),
         link_bandwidth=get("link_bandwidth"),

@@ -41,6 +41,11 @@ def generation(text: str) -> Mapping[str, Any]:
     return {}
 
 
+def generation_named(name: str) -> Mapping[str, Any]:
+    """Entry of a generation by its own name; {} for an unknown one."""
+    return next((entry for entry in frameworks() if entry["generation"] == name), {})
+
+
 def family(name: str) -> str:
     """Family of a generation; a family's own name stands for itself."""
     for entry in frameworks():
@@ -77,4 +82,11 @@ def record() -> Mapping[str, Any]:
 def tuning(architecture: str, framework: str, precision: str, experts: bool, fold: str = "") -> Tuning:
     """The shipped Tuning, or that of a cross-validation fold."""
     chosen = record()["folds"][fold] if fold else record()["coefficients"]
-    return compose(chosen, keys(architecture, framework, precision, experts))
+    return unhidden(compose(chosen, keys(architecture, framework, precision, experts)), framework)
+
+
+def unhidden(found: Tuning, framework: str) -> Tuning:
+    """A generation marked ``overlap: none`` hides no tensor or data traffic: a fact of that software, not a fit."""
+    if generation_named(framework).get("overlap") == "none":
+        return found._replace(tp=1.0, dp=1.0, fsdp=1.0)
+    return found

@@ -82,13 +82,15 @@ class Draft:
 
     def put(self, keys: Sequence[str], value: Any, origin: str) -> None:
         """Set one field; groups on the way are made."""
-        if not isinstance(self.value, dict):
-            return  # an ask that is no mapping is refused where it is parsed
         group = self.value
         for key in keys[:-1]:
-            inner = group.get(key)
-            group[key] = {"name": inner} if isinstance(inner, str) and key == "cluster" else dict(inner or {})
-            group = group[key]
+            if not isinstance(group, dict):
+                break
+            if isinstance(group.get(key), str) and key == "cluster":
+                group[key] = {"name": group[key]}
+            group = group[key] if group.get(key) is not None else group.setdefault(key, {})
+        if not isinstance(group, dict):
+            return  # an ask or a group that is no mapping is refused where it is parsed
         group[keys[-1]] = value
         self.over[tuple(keys)] = origin
 

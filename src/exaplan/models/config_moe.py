@@ -96,7 +96,7 @@ def deepseek_v2(fields: Fields) -> Sizes:
 
 
 def deepseek_v3(fields: Fields) -> Sizes:
-    """DeepSeek-V3 and R1."""
+    """DeepSeek-V3, R1 and Kimi K2."""
     sizes = common(fields, 129280, 7168, 61, 128, 18432, 0, 4096)
     _leave_prediction(fields)
     return (
@@ -235,6 +235,7 @@ READERS: dict[str, Reader] = {
     "qwen3_moe": qwen3_moe,
     "deepseek_v2": deepseek_v2,
     "deepseek_v3": deepseek_v3,
+    "kimi_k2": deepseek_v3,
     "gpt_oss": gpt_oss,
     "grok-1": grok1,
     "nemotron_h": nemotron_h,

@@ -8,6 +8,7 @@ of Mamba and embedding lookups count zero. Attention over ``seq`` tokens is coun
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from math import ceil
@@ -29,18 +30,26 @@ def operators(model: Model, mtp: bool = True) -> Iterator[Operator]:
     yield from (operator for operator in model.head if mtp or not operator.name.startswith("mtp"))
 
 
+def tally(model: Model, mtp: bool = True) -> Iterator[tuple[Operator, int]]:
+    """(operator, how often it runs): each kind of layer once, with the number of such layers."""
+    yield from ((operator, 1) for operator in model.embedding)
+    for index, times in Counter(model.layers).items():
+        yield from ((operator, times) for operator in model.blocks[index].operators)
+    yield from ((operator, 1) for operator in model.head if mtp or not operator.name.startswith("mtp"))
+
+
 def parameters(model: Model, mtp: bool = False) -> tuple[int, int]:
     """(total, active per token): of routed experts top_k count as active; embedding and logits tables count in both."""
     total = active = 0
-    for operator in operators(model, mtp):
-        total += operator.params
-        active += round(operator.params * _share(operator))
+    for operator, times in tally(model, mtp):
+        total += times * operator.params
+        active += times * round(operator.params * _share(operator))
     return total, active
 
 
 def trained_parameters(model: Model, mtp: bool = True) -> int:
     """Parameters that get a gradient."""
-    return sum(operator.params for operator in operators(model, mtp) if operator.trained)
+    return sum(times * operator.params for operator, times in tally(model, mtp) if operator.trained)
 
 
 def _share(operator: Operator) -> float:
@@ -77,14 +86,14 @@ def forward_flops(operator: Operator, seq: int, causal: bool = False) -> float:
 
 def flops_forward(model: Model, seq: int, causal: bool = False, mtp: bool = True) -> float:
     """FLOPs of a forward pass per token of a sequence of ``seq`` tokens, logits included."""
-    return sum(forward_flops(operator, seq, causal) for operator in operators(model, mtp))
+    return sum(times * forward_flops(operator, seq, causal) for operator, times in tally(model, mtp))
 
 
 def flops_by_kind(model: Model, seq: int, causal: bool = False, mtp: bool = True) -> dict[str, float]:
     """Forward FLOPs per token by operator kind (matmul, attention, scan)."""
     sums: dict[str, float] = {}
-    for operator in operators(model, mtp):
-        flops = forward_flops(operator, seq, causal)
+    for operator, times in tally(model, mtp):
+        flops = times * forward_flops(operator, seq, causal)
         if flops:
             sums[operator.kind] = sums.get(operator.kind, 0.0) + flops
     return sums
@@ -124,7 +133,7 @@ def model_flops(model: Model, seq: int, tokens: float, causal: bool = True, mtp:
 
 def kv_bytes(model: Model, element: float = 2.0) -> float:
     """Key/value cache per token [B] with ``element`` bytes a number; latent attention keeps its compressed form."""
-    return sum(element * _cached(model, operator) for operator in operators(model, mtp=False))
+    return sum(times * element * _cached(model, operator) for operator, times in tally(model, mtp=False))
 
 
 def _cached(model: Model, operator: Operator) -> int:

@@ -38,7 +38,8 @@ def with_lora(model: Model, rank: int, targets: tuple[str, ...] = DEFAULT_TARGET
     linear_* are fused as in Megatron (one pair for q, k, v; one for gate and up); q_proj and so on as in transformers
     (one pair each).
     """
-    if isinstance(rank, bool) or not isinstance(rank, int) or not 1 <= rank <= model.hidden:
+    given: object = rank
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= model.hidden:
         raise InputError(f"LoRA rank needs 1 to hidden = {model.hidden}, got {rank!r}", place=Place(field="rank"))
     _check(model, targets)
     blocks = tuple(Block(block.name, _adapted(model, block.operators, rank, targets)) for block in model.blocks)

@@ -22,6 +22,8 @@ CHOICES = {"mlp": MLPS, "norm": NORMS, "position": POSITIONS}
 #: Largest size that is still believed, by field; other whole numbers may reach a million.
 LIMITS = {"layers": 10_000, "vocab": 100_000_000, "max_positions": 1_000_000_000, "window": 1_000_000_000}
 LIMIT = 10_000_000
+#: What an optional flag may hold besides true and false.
+NO_ANSWER = (None, "bool | None")
 REQUIRED = ("layers", "hidden", "heads", "vocab")
 HINT = "`exaplan schema model` shows every field with its meaning and default"
 
@@ -141,16 +143,13 @@ def _check_types(spec: Spec) -> None:
             object.__setattr__(spec, item.name, _whole(item.name, value))
         elif item.type == "str" and not isinstance(value, str):
             raise _wrong(item.name, f"needs text, got {value!r}")
-        elif (
-            str(item.type).startswith("bool")
-            and not isinstance(value, bool)
-            and (value is not None or item.type == "bool")
-        ):
+        elif item.type in ("bool", "bool | None") and not isinstance(value, bool) and (value, item.type) != NO_ANSWER:
             raise _wrong(item.name, f"needs true or false, got {value!r}")
         if item.name in CHOICES and value not in CHOICES[item.name]:
             raise _wrong(item.name, f"{value!r} is not one of {', '.join(CHOICES[item.name])}")
-    if not isinstance(spec.rope_fraction, (int, float)) or not 0 <= spec.rope_fraction <= 1:
-        raise _wrong("rope_fraction", f"needs a number from 0 to 1, got {spec.rope_fraction!r}")
+    part: object = spec.rope_fraction
+    if isinstance(part, bool) or not isinstance(part, (int, float)) or not 0 <= part <= 1:
+        raise _wrong("rope_fraction", f"needs a number from 0 to 1, got {part!r}")
 
 
 def _whole(field: str, value: object) -> int:

@@ -77,6 +77,7 @@ class Job(NamedTuple):
 
     is_low: 1 if matrix products run in a format below 16 bit; fused: 1 for flash attention; master_bytes: bytes of
     optimizer state per parameter (fp32 master + two moments = 12); grad_bytes: bytes of a reduced gradient element.
+    node_aware: 1 if rows for one node cross the network once.
     """
 
     seq: int
@@ -91,6 +92,7 @@ class Job(NamedTuple):
     experts: int
     top_k: int
     chips: int
+    node_aware: int
 
 
 class Cut(NamedTuple):
@@ -123,12 +125,13 @@ class Tuning(NamedTuple):
     vector_back: elements moved backward over forward. cast: bytes moved per operand element to quantise it.
     host: s per operator launched by the host; floor: s per step. tp, cp, ep, pp, dp, fsdp: share of that communication
     which is not hidden. contention: slowdown of compute while communication is hidden behind it.
-    dispatch: elements moved per routed element to permute. imbalance: busiest expert rank over the mean.
+    grouped: time of grouped expert products over the kernel curve. dispatch: cost of permuting rows over a plain pass. imbalance: busiest expert rank over the mean.
     straggle: relative loss per doubling of nodes. optimizer: passes over optimizer state, 1 = each byte once.
     """
 
     matmul: float
     matmul_low: float
+    grouped: float
     attention: float
     attention_back: float
     vector: float

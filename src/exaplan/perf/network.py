@@ -202,3 +202,52 @@ def hierarchical_all_to_all(
     if inner <= 1.0:
         return outside
     return overlapped(all_to_all(size, inner, link, up), outside, up.base + out.base)
+
+
+class ExpertFit(NamedTuple):
+    """How token exchange between experts (dispatch, combine; DeepEP) behaves, per architecture.
+
+    base [s], token [s per token and rank: index and copy work of the exchange kernels], inner, outer [fraction of
+    scale-up and scale-out bandwidth], spread [relative standard deviation].
+    """
+
+    base: float
+    token: float
+    inner: float
+    outer: float
+    spread: float
+
+
+def distinct(bins: float, draws: float) -> float:
+    """Expected number of different bins hit by ``draws`` uniform draws: b (1 - (1 - 1/b)^d)."""
+    return bins * (1.0 - math.pow(1.0 - 1.0 / bins, draws))
+
+
+def expert_exchange(
+    tokens: float,
+    width: float,
+    top_k: float,
+    inner: float,
+    outer: float,
+    reach: float,
+    link: float,
+    network: float,
+    fit: ExpertFit,
+) -> float:
+    """Time [s] to send every token to the ranks of its experts (dispatch), or its results back (combine).
+
+    tokens [per rank], width [B of one token: hidden x bytes per element, 1 for fp8 dispatch, 2 for 16-bit combine],
+    top_k [experts per token], inner x outer [ranks of the expert group: in a node, nodes], reach [nodes that routing
+    lets a token go to, 0 = all: DeepSeek-V3 allows 4], link, network [B/s per rank, one direction].
+    A token crosses the network once per node and the scale-up links once per rank, however many experts sit there:
+    t = base + tokens cost + max(inside / (link e_in), outside / (network e_out)).
+    DeepSeek-AI, "DeepSeek-V3 technical report", arXiv:2412.19437, section 3.2.2.
+    """
+    if inner * outer <= 1.0 or tokens <= 0.0:
+        return 0.0
+    nodes = outer if reach <= 0.0 else min(outer, reach)
+    reached = nodes * distinct(inner, top_k / nodes) if nodes > 1.0 else distinct(inner, top_k)
+    inside = tokens * width * reached * (inner - 1.0) / inner
+    outside = tokens * width * distinct(nodes, top_k) * (outer - 1.0) / outer
+    stream = max(inside / (link * fit.inner), outside / (network * fit.outer) if outer > 1.0 else 0.0)
+    return fit.base + tokens * fit.token + stream

@@ -99,23 +99,31 @@ def product_time(m: float, n: float, k: float, groups: float, low: float, hw: Ha
     return tune.matmul * matmul_time(m, n, k, groups, 2.0, 2.0, hw.high, hw.gemm)
 
 
+def busiest(op: Row, cut: Cut, tune: Tuning) -> float:
+    """Rows on the busiest expert rank over the mean; 1 where experts are not spread. [1]"""
+    return tune.imbalance if op[CUT] == EXPERT and cut.ep > 1 else 1.0
+
+
+def slow(op: Row, tune: Tuning) -> float:
+    """Grouped expert products over the curve of plain ones. [1]"""
+    return tune.grouped if op[CUT] == EXPERT else 1.0
+
+
 def product_forward(op: Row, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning) -> float:
     """y = x W. [s]"""
-    balance = tune.imbalance if op[CUT] == EXPERT and cut.ep > 1 else 1.0
-    m = rows_of(op, tokens, cut) * balance
+    m = rows_of(op, tokens, cut) * busiest(op, cut, tune)
     n, k = matmul_shape_n(op, cut), matmul_shape_k(op, cut)
-    return product_time(m, n, k, expert_groups(op, cut), op[LOW], hw, job, tune)
+    return slow(op, tune) * product_time(m, n, k, expert_groups(op, cut), op[LOW], hw, job, tune)
 
 
 def product_backward(op: Row, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning) -> float:
     """dx = dy W' always; dW = x' dy where the weight is trained (LoRA and other frozen weights have none). [s]"""
-    balance = tune.imbalance if op[CUT] == EXPERT and cut.ep > 1 else 1.0
-    m = rows_of(op, tokens, cut) * balance
+    m = rows_of(op, tokens, cut) * busiest(op, cut, tune)
     n, k, groups = matmul_shape_n(op, cut), matmul_shape_k(op, cut), expert_groups(op, cut)
     time = product_time(m, k, n, groups, op[LOW], hw, job, tune)
     if op[TRAINED] > 0.0:
         time += product_time(n * groups, k, m / groups, groups, op[LOW], hw, job, tune)
-    return time
+    return slow(op, tune) * time
 
 
 def attention_forward(op: Row, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning) -> float:

@@ -18,6 +18,7 @@ from exaplan.perf.network import (
     hierarchical_all_reduce,
     hierarchical_all_to_all,
     hierarchical_reduce_scatter,
+    overlapped,
     send_receive,
 )
 
@@ -70,19 +71,31 @@ def tensor_backward(tokens: float, cut: Cut, hw: Hardware, job: Job) -> float:
     return tensor_forward(tokens, cut, hw, job)
 
 
-def expert_exchange(tokens: float, cut: Cut, hw: Hardware, job: Job, element: float) -> float:
-    """All-to-all of a routed micro-batch to its experts (one direction of dispatch or combine). [s]
+def distinct_nodes(nodes: float, top_k: float) -> float:
+    """Expected number of nodes among ``nodes`` that top_k uniformly drawn experts lie on: n (1 - (1 - 1/n)^k). [count]"""
+    return float(nodes * (1.0 - (1.0 - 1.0 / nodes) ** top_k))
 
-    Each of tokens / tp rows goes to top_k experts; rows bound for the same rank travel once, so at most
-    min(top_k, ep) copies leave (node-limited routing bounds them by nodes in the same way, source [5]).
+
+def expert_exchange(tokens: float, cut: Cut, hw: Hardware, job: Job, element: float) -> float:
+    """Routed rows of a micro-batch to their experts, or back (dispatch or combine). [s]
+
+    Each of tokens / tp rows goes to top_k experts. A plain all-to-all sends top_k copies over both levels; a node-aware
+    dispatcher (job.node_aware: DeepEP and its like, source [5]) sends one copy to each node and fans out inside it.
+    Expert tensor parallelism gathers the received rows over its ranks as well.
     """
-    if cut.ep <= 1:
+    if cut.ep <= 1 and cut.etp <= 1:
         return 0.0
-    size = element * tokens / cut.tp * job.hidden * min(job.top_k, cut.ep)
-    inner = inside(cut.ep, 1.0, hw)
-    outer = cut.ep / inner
-    rate = network_rate(cut.ep, hw)
-    return hierarchical_all_to_all(size, inner, outer, hw.link, rate, hw.inner, hw.outer)
+    row = element * tokens / cut.tp * job.hidden
+    inner = inside(cut.ep, cut.etp, hw)
+    outer, rate = cut.ep / inner, network_rate(1.0 * cut.ep * cut.etp, hw)
+    copies = distinct_nodes(outer, job.top_k) if job.node_aware == 1 else 1.0 * job.top_k
+    time = all_to_all(row * min(job.top_k, cut.ep), inner, hw.link, hw.inner)
+    if outer > 1.0:
+        outside = all_to_all(row * copies, outer, rate, hw.outer)
+        time = overlapped(time, outside, hw.outer.base)
+    if cut.etp > 1:
+        time += gather_time(row * job.top_k * cut.etp, cut.etp, 1.0, hw)
+    return time
 
 
 def context_forward(tokens: float, width: float, cut: Cut, hw: Hardware) -> float:
@@ -104,14 +117,19 @@ def context_forward(tokens: float, width: float, cut: Cut, hw: Hardware) -> floa
 
 
 def stage_transfer(tokens: float, cut: Cut, hw: Hardware, job: Job) -> float:
-    """Activations of one micro-batch to the next pipeline rank; split over tensor ranks under sequence parallelism. [s]"""
+    """Activations of one micro-batch to the next pipeline rank. [s]
+
+    Each tensor rank sends its 1 / tp of the rows and, without sequence parallelism, the receivers gather them over
+    scale-up links (Narayanan et al. 2021, arXiv:2104.04473, section 4.1).
+    """
     if cut.pp <= 1:
         return 0.0
-    size = 2.0 * tokens * job.hidden / (cut.tp if cut.sequence_parallel == 1 else 1)
+    size = 2.0 * tokens * job.hidden
+    gather = 0.0 if cut.sequence_parallel == 1 or cut.tp <= 1 else gather_time(size, cut.tp, 1.0, hw)
     stride = 1.0 * cut.tp * cut.cp * cut.dp
     if stride < hw.domain:
-        return send_receive(size, hw.link, hw.inner)
-    return send_receive(size, network_rate(2.0 * stride, hw), hw.outer)
+        return gather + send_receive(size / cut.tp, hw.link, hw.inner)
+    return gather + send_receive(size / cut.tp, network_rate(2.0 * stride, hw), hw.outer)
 
 
 def state_ranks(cut: Cut) -> float:
@@ -141,8 +159,3 @@ def parameter_gather(params: float, group: float, stride: float, element: float,
     if group <= 1.0 or params <= 0.0:
         return 0.0
     return gather_time(element * params, group, stride, hw)
-
-
-def node_limited(tokens: float, nodes: float, ranks: float, rate: float, hw: Hardware, hidden: float) -> float:
-    """All-to-all in which a token visits at most ``nodes`` nodes of ``ranks``: volume tokens hidden nodes 2 B. [s] [5]"""
-    return all_to_all(2.0 * tokens * hidden * min(nodes, ranks), ranks, rate, hw.outer)

@@ -54,8 +54,8 @@ class AttentionFit(NamedTuple):
 
     peak [fraction of the dense peak for long sequences at head size 128], size [elements: the head size at which half
     of the asymptote is reached], ramp [keys per query at which half of it is reached], memory [fraction of bandwidth],
-    corner [exponent of the smooth maximum], floor [s], tile [queries per block], tail [blocks per processor that are lost
-    while the last ones finish], backward [backward efficiency as a fraction of forward], spread [relative std dev].
+    corner [exponent of the smooth maximum], floor [s], tile [queries per block], tail [blocks per processor lost while
+    the last ones finish], backward [backward efficiency as a fraction of forward], spread [relative std dev].
     """
 
     peak: float

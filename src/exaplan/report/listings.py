@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from rich.console import RenderableType
 
+from exaplan.ask import parse
 from exaplan.catalog import Catalog
-from exaplan.nouns import Chip, Model, Node
+from exaplan.nouns import Model
 from exaplan.report.screen import amount, table
 from exaplan.report.to_json import SCHEMA_VERSION, plain
 
@@ -86,17 +87,16 @@ def model_json(model: Model) -> Row:
 
 def _asks(catalog: Catalog) -> Iterator[Row]:
     for name, document in catalog.asks.items():
-        body = document.value
-        work, cluster = body.get("work") or {}, body.get("cluster") or {}
-        cluster = {"name": cluster} if isinstance(cluster, str) else cluster
+        made = parse(document.value, document.place)
+        cluster = made.cluster
         yield {
             "name": name,
-            "title": str(body.get("title", "")),
-            "model": body.get("model"),
-            "kind": work.get("kind", "training"),
-            "chip": cluster.get("chip") or cluster.get("node") or cluster.get("name"),
-            "count": cluster.get("count"),
-            "ask": plain(body),
+            "title": str(document.value.get("title", "")),
+            "kind": made.work.kind,
+            "model": made.model,
+            "chip": cluster.chip or cluster.node or cluster.name,
+            "count": cluster.count,
+            "ask": made.resolved(),
         }
 
 
@@ -183,8 +183,3 @@ def _texts(values: Iterable[Any]) -> Iterator[str]:
             yield value
         elif isinstance(value, list):
             yield from _texts(value)
-
-
-def kind_of(noun: Any) -> str:
-    """The list that a noun belongs to."""
-    return {Chip: "chips", Node: "nodes", Model: "models"}.get(type(noun), f"{type(noun).__name__.lower()}s")

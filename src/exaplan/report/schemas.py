@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from difflib import get_close_matches
 from typing import Any
 
@@ -24,6 +24,7 @@ TEXT: Schema = {"type": "string"}
 WRITTEN: Schema = {"type": ["string", "number"]}  # a word in a file: YAML reads a plain year as a number
 WORDS: Schema = {"type": "array", "items": TEXT}
 OPEN: Schema = {"type": "object"}
+OPEN_FIGURE: Schema = {"type": ["number", "object"]}
 RANGE: Schema = {"type": "array", "items": MAYBE, "minItems": 2, "maxItems": 2}
 TYPES: Mapping[str, Schema] = {"int": COUNT, "float": NUMBER, "str": TEXT, "bool": {"type": "boolean"}}
 
@@ -161,14 +162,25 @@ def _cluster() -> Schema:
 
 
 def _model() -> Schema:
-    from exaplan.models.spec import REQUIRED, Spec
+    """A model file: the fields at the top (a user's file), or grouped by the source that states them (ours)."""
+    from exaplan.models.spec import Spec
 
-    known: Schema = {}
-    for item in fields(Spec):
-        kind = str(item.type).partition(" ")[0]
-        known[item.name] = TYPES[kind] | ({} if item.name in ("name", *REQUIRED) else {"default": item.default})
-    needed = {name: known.pop(name) for name in ("name", *REQUIRED)}
-    return record(needed, known, closed=True) | {"description": Spec.__doc__ or ""}
+    stated = {item.name: _dimension(str(item.type).partition(" ")[0], item.default) for item in fields(Spec)}
+    plain = {name: made for name, made in stated.items() if name not in ("name", "family")}
+    source = record(dict.fromkeys(("id", "title", "address", "date", "kind"), WRITTEN), closed=True)
+    group = record({}, {"source": TEXT, **plain}, closed=True)
+    counts = record({}, {"source": TEXT, "parameters": OPEN_FIGURE, "active": OPEN_FIGURE}, closed=True)
+    header = {"family": TEXT, "aliases": listed(WRITTEN), "replaces": TEXT, "note": WRITTEN, "sources": listed(source)}
+    groups: Schema = {"dimensions": {"anyOf": [listed(group), group]}, "published": {"anyOf": [listed(counts), counts]}}
+    made = record({"name": WRITTEN}, {**header, **groups, **plain}, closed=True)
+    return made | {"description": Spec.__doc__ or ""}
+
+
+def _dimension(kind: str, default: Any) -> Schema:
+    """One dimension: plain, or with its range; a field without default is needed, and so it names none."""
+    value = TYPES[kind] | ({} if default is MISSING else {"default": default})
+    words = {"low": NUMBER, "high": NUMBER, "date": WRITTEN, "note": WRITTEN}
+    return {"anyOf": [value, record({"value": TYPES[kind]}, words, closed=True)]}
 
 
 SCHEMAS: Mapping[str, Callable[[], Schema]] = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from exaplan import units
-from exaplan.catalog import Catalog
+from exaplan.catalog import Catalog, Price
 from exaplan.errors import InputError, Place
 from exaplan.nouns import Figure
 from exaplan.report.listings import Row, model_json, noun_json
@@ -73,14 +74,23 @@ def show_json(found: list[Found], catalog: Catalog) -> Row:
 
 def _one_json(item: Found, catalog: Catalog) -> Row:
     figures = getattr(item.noun, "figures", {})
-    used = sorted({figure.source for figure in figures.values()})
+    prices = prices_of(item, catalog)
+    used = sorted({figure.source for figure in figures.values()} | {price.source for price in prices})
     return {
         "kind": item.kind,
         "name": item.name,
         "fields": fields_of(item),
         "figures": {field: figure_json(figure) for field, figure in figures.items()},
+        "prices": [asdict(price) for price in prices],
         "sources": {name: source_json(catalog.source(name)) for name in used},
     }
+
+
+def prices_of(item: Found, catalog: Catalog) -> list[Price]:
+    """The dated prices of a chip or node, oldest first."""
+    if item.kind not in ("chips", "nodes"):
+        return []
+    return sorted((row for row in catalog.prices if row.item == item.name), key=lambda row: (row.kind, row.date))
 
 
 def fields_of(item: Found) -> Row:
@@ -115,7 +125,13 @@ def _one_view(item: Found, catalog: Catalog) -> Iterator[RenderableType]:
     if figures:
         rows = [[field, *_figure_cells(field, figure)] for field, figure in figures.items()]
         yield table(("field", "value", "low", "high", "source", "note"), rows, left=("source", "note"))
-        yield from listed(word("explain.sources"), _source_lines(figures, catalog))
+    prices = prices_of(item, catalog)
+    if prices:
+        rows = [[row.kind, row.date, *_price_cells(row), row.unit, row.source, row.note] for row in prices]
+        columns = ("kind", "date", "low", "value", "high", "unit", "source", "note")
+        yield table(columns, rows, word("show.prices"), left=("date", "unit", "source", "note"))
+    used = {figure.source for figure in figures.values()} | {row.source for row in prices}
+    yield from listed(word("explain.sources"), _source_lines(used, catalog))
 
 
 def _plain_lines(values: Mapping[str, Any], indent: str = "  ") -> Iterator[str]:
@@ -145,7 +161,11 @@ def quantity(field: str, value: float | None) -> str:
     return units.show(value, dimension) if dimension else f"{value:,.6g}"
 
 
-def _source_lines(figures: Mapping[str, Figure], catalog: Catalog) -> Iterator[str]:
-    for name in sorted({figure.source for figure in figures.values()}):
+def _price_cells(row: Price) -> list[str]:
+    return ["" if end is None else f"{end:,.2f}" for end in (row.low, row.figure.value, row.high)]
+
+
+def _source_lines(used: Iterable[str], catalog: Catalog) -> Iterator[str]:
+    for name in sorted(used):
         source = catalog.source(name)
         yield " · ".join(part for part in (f"{name}: {source.title}", source.address, source.date, source.kind) if part)

@@ -328,7 +328,7 @@ def layout_of(row: Mapping[str, str]) -> tuple[Layout, list[str]]:
     if whole(row, "experts", 0) and not (row.get("ep") or "").strip():
         chosen.append("ep = 1")
     etp_text = (row.get("etp") or "").strip()
-    etp = int(float(etp_text)) if etp_text else (1 if ep > 1 else tp)
+    etp = int(float(etp_text)) if etp_text else (tp if (chips // pp) % (tp * ep) == 0 else 1)
     zero, group, said = sharding_of(row, dp)
     recompute = recompute_of(row)
     for column in ("vpp", "cp"):

@@ -1,0 +1,167 @@
+"""The documentation says what is true: names exist, links resolve, generated parts are fresh, commands do as shown."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from exaplan.catalog import hardware
+from exaplan.models.spec import Spec
+from exaplan.perf.memory import MemoryTerms
+from exaplan.perf.step import Terms
+from exaplan.report import schemas
+from exaplan.truth import rows
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+METHOD = sorted((DOCS / "method").glob("*.md"))
+
+
+def load_tool() -> ModuleType:
+    """``tools/docs.py`` as a module."""
+    spec = importlib.util.spec_from_file_location("tools_docs", ROOT / "tools" / "docs.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+TOOL = load_tool()
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+WRITTEN = [page for page in PAGES if page in TOOL.documents()]
+SHOWING = [page for page in WRITTEN if "```console" in page.read_text(encoding="utf-8")]
+
+
+def named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def exists(dotted: str) -> bool:
+    """Whether ``exaplan.a.b.c`` is a module, or something inside one."""
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found: object = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[length:]:
+            found = getattr(found, part, None)
+            if found is None:
+                return False
+        return True
+    return False
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_named_functions_exist(page: Path) -> None:
+    """Every `exaplan.module.name` that a page names is there."""
+    names = set(re.findall(r"`(exaplan(?:\.\w+)+)`", page.read_text(encoding="utf-8")))
+    assert [name for name in sorted(names) if not exists(name)] == []
+
+
+def test_a_missing_function_is_noticed() -> None:
+    """The check above tells a function that is not there from one that is."""
+    assert exists("exaplan.perf.roofline.matmul_time")
+    assert not exists("exaplan.perf.roofline.no_such_time")
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors of a page's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=named)
+def test_links_resolve(page: Path) -> None:
+    """Every link to a file of the project leads to one, and to a heading that it has."""
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        if "://" in path:
+            continue
+        goal = (page.parent / path).resolve() if path else page
+        if not goal.exists() or (anchor and anchor not in anchors(goal)):
+            broken.append(target)
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", [page for page in METHOD if page.stem != "index"], ids=lambda page: page.stem)
+def test_method_pages_are_whole(page: Path) -> None:
+    """A method page names the functions that implement it, its limits and its sources, and is in the index."""
+    text = page.read_text(encoding="utf-8")
+    assert "`exaplan." in text
+    assert "## Limits" in text
+    assert re.search(r"^## (Sources|Which|How)", text, re.MULTILINE)
+    assert f"({page.name})" in (DOCS / "method" / "index.md").read_text(encoding="utf-8")
+
+
+def test_every_term_has_a_page() -> None:
+    """Every term of a step and of memory stands in the method pages."""
+    index = (DOCS / "method/index.md").read_text(encoding="utf-8")
+    memory = (DOCS / "method/memory.md").read_text(encoding="utf-8")
+    assert [name for name in Terms._fields if name != "total" and f"`{name}`" not in index] == []
+    assert [name for name in MemoryTerms._fields if f"| {name} |" not in memory] == []
+
+
+def test_every_field_of_a_file_is_described() -> None:
+    """The page on files names every field of a chip, node, fabric, site and model, and every needed column."""
+    text = (DOCS / "reference/files.md").read_text(encoding="utf-8")
+    known = {*hardware.CHIP, *hardware.NODE, *hardware.FABRIC, *hardware.SITE, *hardware.FORMATS, *hardware.COMMON}
+    known |= {item.name for item in fields(Spec)} | set(rows.COLUMNS)
+    assert [name for name in sorted(known) if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("name", ["plan", "validate"])
+def test_every_key_of_the_json_is_described(name: str) -> None:
+    """The page on JSON names every top-level key of the answers."""
+    text = (DOCS / "reference/json.md").read_text(encoding="utf-8")
+    keys = set(schemas.schema(name)["properties"])
+    assert keys and [key for key in sorted(keys) if f"`{key}`" not in text] == []
+
+
+def test_glossary_is_in_order() -> None:
+    """The glossary is sorted, so that a word is found."""
+    words = re.findall(r"^\| ([^|]+?) \|", (DOCS / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE)[2:]
+    assert words == sorted(words, key=str.casefold) and len(words) > 30
+
+
+@pytest.mark.parametrize("page", [path for path, _ in TOOL.whole_pages()], ids=named)
+def test_generated_pages_are_fresh(page: Path) -> None:
+    """A page that is made from the program is what the program makes now (else: python tools/docs.py)."""
+    assert page.read_text(encoding="utf-8") == dict(TOOL.whole_pages())[page]()
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=named)
+def test_generated_parts_are_fresh(page: Path) -> None:
+    """Tables that are made from fit records and the score are what these say now (else: python tools/docs.py)."""
+    assert page.read_text(encoding="utf-8") == TOOL.refreshed(page, slow=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", SHOWING, ids=named)
+def test_commands_do_as_shown(page: Path) -> None:
+    """Every command that a page shows runs, ends with the exit code stated, and prints what the page shows."""
+    text = page.read_text(encoding="utf-8")
+    wrong = [
+        f"{command}: exit {outcome.code}, not {block.code}\n{outcome.text}"
+        for block, outcomes in TOOL.transcripts.perform(text, ROOT)
+        for number, (command, outcome) in enumerate(outcomes, 1)
+        if outcome.code != (block.code if number == len(outcomes) else 0)
+    ]
+    assert wrong == []
+    assert TOOL.transcripts.fill(text, ROOT) == text
+
+
+def test_commands_of_the_issue_are_shown() -> None:
+    """The documentation shows every command at work, so that none goes untested."""
+    shown = " ".join(
+        command for page in SHOWING for block in TOOL.transcripts.blocks(page.read_text()) for command in block.commands
+    )
+    verbs = ("estimate", "plan", "chips", "nodes", "models", "asks", "show", "schema", "validate", "explain")
+    assert [verb for verb in verbs if f"exaplan {verb}" not in shown] == []
