@@ -99,9 +99,10 @@ def machine() -> dict[str, Any]:
 
 def shown(name: str, found: Mapping[str, Any]) -> str:
     """One line for people."""
-    bars = " ".join(f"{key} <= {bar:g} s" for key, bar in found["bar"].items() if bar is not None)
-    times = f"cold {found['cold']['wall']:6.2f} s, warm {found['warm']['wall']:6.3f} s wall, {found['warm']['cpu']:6.3f} s CPU"
-    return f"{name:9} {times}  {bars and f'({bars}: ' + ('held' if found['held'] else 'MISSED') + ')'}".rstrip()
+    bars = ", ".join(f"{key} <= {bar:g} s" for key, bar in found["bar"].items() if bar is not None)
+    warm = found["warm"]
+    times = f"cold {found['cold']['wall']:6.2f} s, warm {warm['wall']:6.3f} s wall, {warm['cpu']:6.3f} s CPU"
+    return f"{name:9} {times}" + (f"  ({bars}: {'held' if found['held'] else 'MISSED'})" if bars else "")
 
 
 def main() -> int:

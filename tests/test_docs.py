@@ -148,14 +148,9 @@ def test_generated_parts_are_fresh(page: Path) -> None:
 def test_commands_do_as_shown(page: Path) -> None:
     """Every command that a page shows runs, ends with the exit code stated, and prints what the page shows."""
     text = page.read_text(encoding="utf-8")
-    wrong = [
-        f"{command}: exit {outcome.code}, not {block.code}\n{outcome.text}"
-        for block, outcomes in TOOL.transcripts.perform(text, ROOT)
-        for number, (command, outcome) in enumerate(outcomes, 1)
-        if outcome.code != (block.code if number == len(outcomes) else 0)
-    ]
-    assert wrong == []
-    assert TOOL.transcripts.fill(text, ROOT) == text
+    performed = TOOL.transcripts.perform(text, ROOT)
+    assert TOOL.transcripts.wrong(performed) == []
+    assert TOOL.transcripts.render(text, performed) == text
 
 
 def test_commands_of_the_issue_are_shown() -> None:

@@ -1,6 +1,7 @@
 """Published config.json files, cut to the fields that matter, with the number of parameters of the published class.
 
-The totals were counted with transformers 5.23.0 on the meta device; test_oracle.py counts them again where it is installed.
+The totals were counted with transformers 5.23.0 on the meta device; test_oracle.py counts them again where that is
+installed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from typing import Any
 LATENT = {"q_lora_rank": 1536, "kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128}
 
 
-def sizes(kind: str, vocab: int, hidden: int, layers: int, heads: int, ffn: int, kv: int, **more: Any) -> dict[str, Any]:
+def sizes(
+    kind: str, vocab: int, hidden: int, layers: int, heads: int, ffn: int, kv: int, **more: Any
+) -> dict[str, Any]:
     """The fields that Llama-like configs share."""
     return {
         "model_type": kind,
@@ -36,7 +39,9 @@ CONFIGS: dict[str, tuple[dict[str, Any], int]] = {
     "llama-3.1-405b": (sizes("llama", 128256, 16384, 126, 128, 53248, 8), 405_853_388_800),
     "mistral-7b": (sizes("mistral", 32000, 4096, 32, 32, 14336, 8, sliding_window=4096), 7_241_732_096),
     "mixtral-8x7b": (
-        sizes("mixtral", 32000, 4096, 32, 32, 14336, 8, num_local_experts=8, num_experts_per_tok=2, sliding_window=None),
+        sizes(
+            "mixtral", 32000, 4096, 32, 32, 14336, 8, num_local_experts=8, num_experts_per_tok=2, sliding_window=None
+        ),
         46_702_792_704,
     ),
     "qwen2.5-7b": (sizes("qwen2", 152064, 3584, 28, 28, 18944, 4), 7_615_616_512),

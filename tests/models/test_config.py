@@ -71,6 +71,13 @@ def test_missing_fields_take_the_class_default_and_say_so() -> None:
     assert reading.assumptions == ("intermediate_size is not in the file: 11008, the default of llama",)
 
 
+def test_missing_words_take_the_class_default_and_say_so() -> None:
+    """An activation that the file leaves out is the class's, and the reading says so."""
+    reading = read_config({key: value for key, value in LLAMA.items() if key != "hidden_act"})
+    assert reading.spec.mlp == "swiglu"
+    assert reading.assumptions == ("hidden_act is not in the file: 'silu', the default of llama",)
+
+
 def test_complete_config_assumes_nothing() -> None:
     """Nothing is assumed where the file says everything."""
     assert read_config(LLAMA).assumptions == ()
@@ -197,6 +204,8 @@ def test_more_experts_active_than_there_are() -> None:
         ({"hidden_act": "mish"}, "hidden_act"),
         ({"hidden_act": 3}, "hidden_act"),
         ({"vocab_size": 10**12}, "vocab_size"),
+        ({"layer_types": "full", "model_type": "gemma2"}, "layer_types"),
+        ({"head_dim": "wide"}, "head_dim"),
     ],
 )
 def test_wrong_words_and_flags(changed: dict[str, Any], field: str) -> None:

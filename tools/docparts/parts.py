@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from docparts import score
-from docparts.pages import table
+from docparts.pages import cell, table
 
 PART = re.compile(r"(<!-- made: ([\w -]+) -->\n).*?(<!-- /made -->)", re.DOTALL)
 
@@ -65,12 +65,12 @@ def priors(root: Path) -> str:
         latency = f"{values['base'] * 1e6:.0f} + {values['hop'] * 1e6:.0f} per step"
         rows.append(
             (
-                name,
+                str(name),
                 latency,
                 f"{values['reduce']:.2f}",
                 f"{values['exchange']:.2f}",
                 _percent(values["spread"]),
-                entry["rests_on"],
+                str(entry["rests_on"]),
             )
         )
     return table(("fabric", "latency [µs]", "share of bandwidth", "all-to-all", "spread", "rests on"), rows)
@@ -79,17 +79,18 @@ def priors(root: Path) -> str:
 def frameworks(root: Path) -> str:
     """The framework generations that are told apart."""
     entries = yaml.safe_load((root / "src/exaplan/data/frameworks.yaml").read_text(encoding="utf-8"))
-    rows = [(f"`{e['generation']}`", e["family"], f"`{str(e['match']).replace('|', chr(92) + '|')}`") for e in entries]
+    rows = [(f"`{e['generation']}`", str(e["family"]), f"`{cell(e['match'])}`") for e in entries]
     return table(("generation", "family", "found by (framework and source of a run)"), rows)
 
 
-def _all() -> Iterator[tuple[str, Callable[[Path], str]]]:
-    for name in ("gemm", "attention", "vector", "collectives"):
-        yield f"fit {name}", fit_table(name)
-    yield "priors", priors
-    yield "frameworks", frameworks
-    for name in score.TABLES:
-        yield f"score {name}", lambda root, name=name: score.table_of(name, root)
+def score_table(name: str) -> Callable[[Path], str]:
+    """One of the tables of the score."""
+    return lambda root: score.table_of(name, root)
 
 
-MAKERS = dict(_all())
+MAKERS: Mapping[str, Callable[[Path], str]] = {
+    **{f"fit {name}": fit_table(name) for name in ("gemm", "attention", "vector", "collectives")},
+    **{f"score {name}": score_table(name) for name in score.TABLES},
+    "priors": priors,
+    "frameworks": frameworks,
+}

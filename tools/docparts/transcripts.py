@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-WIDTH = "100"
+WIDTH = "120"
 FENCE = re.compile(r"^```console([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"^<!-- file: (\S+) -->\n+```[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MASKS = (
@@ -101,21 +101,20 @@ def prepare(text: str, folder: Path, root: Path) -> None:
         path.write_text(content, encoding="utf-8")
 
 
-def perform(text: str, root: Path) -> Iterator[tuple[Block, list[tuple[str, Outcome]]]]:
+Performed = list[tuple[Block, list[tuple[str, Outcome]]]]
+
+
+def perform(text: str, root: Path) -> Performed:
     """Run every transcript of a page, in one folder and in order."""
-    found = list(blocks(text))
-    if not found:
-        return
     with tempfile.TemporaryDirectory(prefix="exaplan-docs-") as name:
         prepare(text, Path(name), root)
-        for block in found:
-            yield block, [(command, run(command, Path(name))) for command in block.commands]
+        return [(block, [(command, run(command, Path(name))) for command in block.commands]) for block in blocks(text)]
 
 
-def fill(text: str, root: Path) -> str:
-    """The page with the output of every transcript renewed."""
+def render(text: str, performed: Performed) -> str:
+    """The page with what its commands printed."""
     out, at = [], 0
-    for block, outcomes in perform(text, root):
+    for block, outcomes in performed:
         body = []
         for command, outcome in outcomes:
             shown = cut(masked(outcome.text), block.lines)
@@ -123,3 +122,21 @@ def fill(text: str, root: Path) -> str:
         out += [text[at : block.start], "".join(body)]
         at = block.end
     return "".join([*out, text[at:]])
+
+
+def wrong(performed: Performed) -> list[str]:
+    """What did not end with the exit code that its block states; only the last command of a block may fail."""
+    return [
+        f"{command}: exit {outcome.code}\n{outcome.text}"
+        for block, outcomes in performed
+        for number, (command, outcome) in enumerate(outcomes, 1)
+        if outcome.code != (block.code if number == len(outcomes) else 0)
+    ]
+
+
+def fill(text: str, root: Path) -> str:
+    """The page with the output of every transcript renewed; an exit code that is not as stated is an error."""
+    performed = perform(text, root)
+    if problems := wrong(performed):
+        raise RuntimeError("\n".join(problems))
+    return render(text, performed)

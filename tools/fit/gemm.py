@@ -23,6 +23,7 @@ UNBOUND = ("h20",)  # so few FLOP/s for its power that the clock never falls: it
 CAPPED = "gb200 vllm 0.24"
 # Fall-back kernels for odd shapes are not what training runs: left out.
 LEFT_OUT = "CutlassFp8Block|TritonFp8Block|FlashInferFp8Block"
+SPLITS = (40.0, 1000.0)  # two first guesses: the cost has more than one valley
 TILES = ((128.0, 128.0), (128.0, 256.0), (64.0, 256.0), (192.0, 256.0), (256.0, 128.0), (256.0, 256.0))
 KNOBS = [
     common.Knob("peak", 0.75, 0.2, 1.0),
@@ -113,8 +114,8 @@ class Found(NamedTuple):
         return predict(frame, self.values, factor, self.tile) + casting(frame, self.values[2], cast, launch)
 
 
-def fit(frame: pd.DataFrame, tile: tuple[float, float]) -> Found:
-    """Search one (architecture, format) for one tile shape."""
+def fit(frame: pd.DataFrame, tile: tuple[float, float], split: float = SPLITS[0]) -> Found:
+    """Search one (architecture, format) for one tile shape, from one first guess of ``split``."""
     code = frame.source.astype("category").cat
     codes, names = code.codes.to_numpy(), [str(c) for c in code.categories]
     weight, measured = weights(frame), frame.seconds.to_numpy()
@@ -124,7 +125,8 @@ def fit(frame: pd.DataFrame, tile: tuple[float, float]) -> Found:
         return predict(frame, v, f[codes], tile) + casting(frame, v[2], c[codes], t[codes])
 
     reference = np.array([float(n.split()[0] not in UNBOUND) for n in names])
-    point = common.search(KNOBS, whole, measured, weight, codes, reference, casts)
+    knobs = [k._replace(start=split) if k.name == "split" else k for k in KNOBS]
+    point = common.search(knobs, whole, measured, weight, codes, reference, casts)
     gap = np.log(whole(*point) / measured)
     cost = float((weight * (np.sqrt(1.0 + (gap / 0.1) ** 2) - 1.0)).sum())
     by_name = [{n: float(f"{x:.4g}") for n, x in zip(names, xs, strict=True)} for xs in point[1:]]
@@ -133,7 +135,7 @@ def fit(frame: pd.DataFrame, tile: tuple[float, float]) -> Found:
 
 def best(frame: pd.DataFrame) -> Found:
     """The tile shape of least cost."""
-    return min((fit(frame, tile) for tile in TILES), key=lambda f: f.cost)
+    return min((fit(frame, tile, split) for tile in TILES for split in SPLITS), key=lambda f: f.cost)
 
 
 def bands(frame: pd.DataFrame, predicted: np.ndarray) -> dict[str, dict[str, float | int]]:

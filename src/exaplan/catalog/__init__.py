@@ -12,18 +12,15 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from exaplan.catalog import hardware
+from exaplan.catalog import architectures, hardware
 from exaplan.catalog.folder import Layer, Shelf, entries_of, is_path
 from exaplan.catalog.loader import Document, read_json, read_yaml
 from exaplan.catalog.prices import Price, pick, read_prices
 from exaplan.catalog.sheet import Bound, Sheet
 from exaplan.errors import CatalogError, InputError, Place
 from exaplan.nouns import Chip, Cluster, Fabric, Figure, Model, Node, Site, Source
-
-if TYPE_CHECKING:
-    from exaplan.models.spec import Spec
 
 __all__ = ["Catalog", "Document", "Price", "load", "read_json", "read_yaml"]
 
@@ -43,11 +40,11 @@ class Catalog:
 
     @cached_property
     def sources(self) -> Mapping[str, Source]:
-        """Source id -> Source, of all layers."""
+        """Source id -> Source, of all layers (those that only model files cite are read when asked for)."""
         out: dict[str, Source] = {}
         for layer in self.layers:
             out |= _sources(layer)
-        return MappingProxyType(out)
+        return architectures.Sources(out, lambda: map(self.models.sheet, self.models.entries.values()))
 
     @cached_property
     def chips(self) -> Shelf[Chip]:
@@ -77,7 +74,7 @@ class Catalog:
     @cached_property
     def models(self) -> Shelf[Model]:
         """Model name -> Model."""
-        return self._shelf("models", build_model)
+        return self._shelf("models", architectures.model)
 
     @cached_property
     def asks(self) -> Shelf[Document]:
@@ -115,12 +112,9 @@ class Catalog:
     def model(self, name: str, *, near: Path | None = None, place: Place | None = None) -> Model:
         """A model by name, alias, model file, or a Hugging Face ``config.json``."""
         if not (is_path(name) and name.lower().endswith(".json")):
-            return self._find(self.models, build_model, name, near, place)
-        from exaplan.models import config, transformer
-
-        document = read_json(_path(name, near))
-        folder = Path(document.file).resolve().parent.name
-        return transformer.build(config.from_config(document.value, folder or "model", document.place()))
+            return self._find(self.models, architectures.model, name, near, place)
+        path = _path(name, near)
+        return architectures.model_of_config(read_json(path), path.resolve().parent.name or "model", f"user:{path}")
 
     def ask(self, name: str, *, near: Path | None = None, place: Place | None = None) -> Document:
         """An ask by bundled name or file, as read; validated by `exaplan.ask`."""
@@ -155,8 +149,18 @@ class Catalog:
             return self.nodes[entry["node"]]
         count = chip.domain if 1 < chip.domain < 8 else 8
         figures = {key: chip.figures[key] for key in ("link_bandwidth", "domain") if key in chip.figures}
-        return Node(f"{chip.name}-node", chip.name, count, chip.domain, chip.link_bandwidth, None, None, None, None,
-                    figures=MappingProxyType(figures))
+        return Node(
+            f"{chip.name}-node",
+            chip.name,
+            count,
+            chip.domain,
+            chip.link_bandwidth,
+            None,
+            None,
+            None,
+            None,
+            figures=MappingProxyType(figures),
+        )
 
     def default_fabric(self, chip: Chip) -> Fabric:
         """The usual fabric of a chip (a rail-optimised fat tree where none is known)."""
@@ -190,7 +194,7 @@ class Catalog:
             return shelf.find(name, place)
         path = _path(name, near)
         own = f"user:{path}"
-        return build(Sheet(read_yaml(path), MappingProxyType({**self.sources, own: _own(own)}), own))
+        return build(Sheet(read_yaml(path), self.sources, own))
 
     def _chip_of(self, sheet: Sheet) -> tuple[str, Chip]:
         """What a file's ``chip`` names: its catalogue name or the path of the user's file, and the chip."""
@@ -215,15 +219,6 @@ class Catalog:
             chip, int(count.value or 1) if count else 1, node, find(self.fabric, "fabric"), find(self.site, "site")
         )
         return replace(made, name=sheet.text("name"))
-
-
-def build_model(sheet: Sheet) -> Model:
-    """A Model out of a model file."""
-    from exaplan.models import transformer
-    from exaplan.models.spec import spec_from_mapping
-
-    spec: Spec = spec_from_mapping(sheet.body, sheet.place())
-    return transformer.build(spec)
 
 
 @cache

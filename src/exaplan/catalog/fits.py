@@ -29,7 +29,6 @@ INHERIT = {
     "volta": Heir("ampere", 0.12),
     "turing": Heir("ampere", 0.15),
     "pascal": Heir("ampere", 0.30),
-    "hopper_pcie": Heir("hopper", 0.10),
     "blackwell-ultra": Heir("blackwell", 0.08),
     "rubin": Heir("blackwell", 0.20),
     "cdna1": Heir("cdna2", 0.15),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from exaplan.catalog.loader import Document, read_yaml
 from exaplan.catalog.sheet import Sheet
@@ -161,10 +161,3 @@ def fold(name: str) -> str:
 def is_path(name: str) -> bool:
     """Whether a value names a user's own file rather than something of the catalogue."""
     return "/" in name or "\\" in name or name.lower().endswith(SUFFIXES)
-
-
-def plain(value: Any) -> Any:
-    """Deep copy of plain data, so that callers cannot change a cached document."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list) else value

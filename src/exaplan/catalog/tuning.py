@@ -6,6 +6,7 @@ number format, mixture of experts). An unknown framework has no effect of its ow
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -22,14 +23,15 @@ SHARES = ("tp", "cp", "ep", "pp", "dp", "fsdp")
 
 
 @lru_cache(maxsize=None)
-def _yaml(name: str) -> Any:
+def yaml_data(name: str) -> Any:
+    """A file of data/ as it stands."""
     text = files("exaplan").joinpath("data", name).read_text(encoding="utf-8")
     return yaml.load(text, Loader=yaml.CSafeLoader)
 
 
 def frameworks() -> tuple[Mapping[str, Any], ...]:
     """The table of framework generations."""
-    return tuple(_yaml("frameworks.yaml"))
+    return tuple(yaml_data("frameworks.yaml"))
 
 
 def generation(text: str) -> Mapping[str, Any]:
@@ -74,14 +76,22 @@ def compose(coefficients: Mapping[str, Mapping[str, float]], effects: tuple[str,
 
 def record() -> Mapping[str, Any]:
     """data/fits/training.yaml as it stands."""
-    found: Mapping[str, Any] = _yaml("fits/training.yaml")
+    found: Mapping[str, Any] = yaml_data("fits/training.yaml")
+    return found
+
+
+@lru_cache(maxsize=1)
+def folds() -> Mapping[str, Any]:
+    """data/fits/training_folds.json: coefficients and ranges of every cross-validation fold."""
+    text = files("exaplan").joinpath("data", "fits", "training_folds.json").read_text(encoding="utf-8")
+    found: Mapping[str, Any] = json.loads(text)
     return found
 
 
 @lru_cache(maxsize=4096)
 def tuning(architecture: str, framework: str, precision: str, experts: bool, fold: str = "") -> Tuning:
     """The shipped Tuning, or that of a cross-validation fold."""
-    chosen = record()["folds"][fold] if fold else record()["coefficients"]
+    chosen = folds()["folds"][fold] if fold else record()["coefficients"]
     return unhidden(compose(chosen, keys(architecture, framework, precision, experts)), framework)
 
 
@@ -90,3 +100,10 @@ def unhidden(found: Tuning, framework: str) -> Tuning:
     if generation_named(framework).get("overlap") == "none":
         return found._replace(tp=1.0, dp=1.0, fsdp=1.0)
     return found
+
+
+def ranges(fold: str = "") -> Mapping[str, Any]:
+    """The fitted interval: ``scale`` coefficients, ``low`` and ``high`` quantiles of standardised error, ``repeat``,
+    ``recentred`` (log half-widths); of a fold where one is named."""
+    found: Mapping[str, Any] = record()["ranges"]
+    return {**found, **folds()["ranges"][fold]} if fold else found

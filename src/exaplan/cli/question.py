@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -115,23 +116,22 @@ def read(reference: str | None, flags: Mapping[str, str | None], sets: Sequence[
 
 def _base(reference: str | None, catalog: Any) -> Draft:
     """What the file or the bundled ask says, still plain."""
-    from exaplan.catalog.folder import is_path, plain
+    from exaplan.catalog.folder import is_path
 
     if reference is None:
         return Draft({})
     if is_path(reference):
         return from_file(Path(reference))
     document = catalog.ask(reference, place=Place("ASK"))
-    return Draft(plain(document.value), document, Path(document.file).parent)
+    return Draft(deepcopy(document.value), document, Path(document.file).parent)
 
 
 def from_file(path: Path) -> Draft:
     """A draft out of an ask file, or out of a plan.json, which holds its ask."""
-    from exaplan.catalog.folder import plain
     from exaplan.catalog.loader import read_json, read_yaml
 
     document = (read_json if path.suffix == ".json" else read_yaml)(path)
-    value = plain(document.value)
+    value = deepcopy(document.value)
     if isinstance(value, dict) and "model_type" in value:
         hint = f"give it as the model: --model {path}"
         raise InputError("this is a model's config.json, not an ask", hint=hint, place=document.place())

@@ -25,7 +25,8 @@ def _grouped(spec: Spec, window: int) -> tuple[Operator, ...]:
         saved=HALF * (queries + 2 * keys),
     )
     normed = _qk_norm(spec, queries, keys) if spec.qk_norm or spec.qk_norm_full else ()
-    rotary = (vector("rotary", "qkv", 2 * (queries + keys), cut="heads"),) if spec.position == "rope" else ()
+    turned = 2 * (queries + keys) * spec.rope_fraction
+    rotary = (vector("rotary", "qkv", turned, cut="heads"),) if spec.position == "rope" else ()
     core = _core(spec, spec.head_dim, spec.head_dim, window)
     return (qkv, *normed, *rotary, core, _output(spec, queries))
 

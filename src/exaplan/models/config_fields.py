@@ -74,9 +74,10 @@ class Fields:
             raise self.wrong(key, f"needs true or false, got {value!r}")
         return value
 
-    def text(self, key: str, default: str) -> str:
+    def text(self, key: str, default: str, ours: str = "") -> str:
         """Text; missing: ``default``, reported."""
         value = self.config.get(key)
+        self._names[ours or key] = key
         if value is None:
             self._assume(key, default)
             return default

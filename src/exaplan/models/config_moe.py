@@ -202,7 +202,7 @@ def _pattern(fields: Fields) -> str:
     if any(kind not in letters for kind in kinds):
         raise fields.wrong("layers_block_type", f"each layer is one of {', '.join(letters)}")
     text = "".join(letters[kind] for kind in kinds)
-    return text or fields.text("hybrid_override_pattern", "ME*-")
+    return text or fields.text("hybrid_override_pattern", "ME*-", "pattern")
 
 
 def _mamba(fields: Fields) -> Sizes:

@@ -31,10 +31,10 @@ class ChipRates(NamedTuple):
 class GemmFit(NamedTuple):
     """Efficiency curve of matrix products, one per (architecture, number format).
 
-    peak [fraction of the dense peak reached by large products], ramp [elements of k at which half of it is
-    reached], memory [fraction of bandwidth], wave [0-1, share of the last wave's idle time that is paid],
-    corner [exponent of the smooth maximum], floor [s, shortest kernel], split [elements of k per split when tiles
-    do not fill the chip], tile_m, tile_n [elements], spread [relative standard deviation of measured around this].
+    peak [fraction of the dense peak reached by large products], ramp [elements of k that starting and ending a tile
+    costs], memory [fraction of bandwidth], wave [0-1, share of the last wave's idle time that is paid], corner
+    [exponent of the smooth maximum], floor [s, shortest kernel], split [shortest piece of k where tiles do not fill the
+    chip], tile_m, tile_n [elements], spread [relative standard deviation of measured around this].
     """
 
     peak: float
@@ -111,18 +111,18 @@ def wave_loss(tiles: float, processors: float, wave: float) -> float:
     return 1.0 + wave * (math.ceil(waves) / waves - 1.0)
 
 
-def fill_loss(tiles: float, k: float, processors: float, fit: GemmFit) -> float:
-    """Slow-down because tiles do not fill the chip, >= 1: fewer tiles than processors are split along k.
+def depth_done(tiles: float, k: float, processors: float, fit: GemmFit) -> float:
+    """Elements of k that all processors walk through together [tiles x elements], for ``tiles`` of depth k.
 
-    A product with few tiles and deep k is cut into ceil(k / split) partial sums [splits]; what then still does not
-    fill the processors leaves them idle.
+    Enough tiles: tiles (k + ramp), and the tail of the last wave. Fewer tiles than processors: tiles are split along
+    k, but no processor is done before one piece, processors min(k, split). Never falls as tiles or k grow.
     """
+    whole = tiles * (k + fit.ramp)
     if processors <= 0.0:
-        return 1.0
+        return whole
     if tiles >= processors:
-        return wave_loss(tiles, processors, fit.wave)
-    units = min(processors, tiles * max(1.0, k / fit.split))
-    return processors / units
+        return whole * wave_loss(tiles, processors, fit.wave)
+    return max(whole, processors * min(k, fit.split))
 
 
 def matmul_bytes(m: float, n: float, k: float, groups: float, in_bytes: float, out_bytes: float) -> float:
@@ -139,7 +139,7 @@ def matmul_time(
     [B per element of inputs and of the output].
 
     t = floor + smooth_max(compute, memory)
-    compute = 2 M N k / (peak e) (1 + ramp / k) loss,  M, N = m, n rounded up to whole tiles in each group
+    compute = 2 tile_m tile_n depth_done(tiles, k) / (peak e),  tiles whole in m and n, of every group
     memory  = bytes / (bandwidth e_memory)
     """
     if m <= 0.0 or n <= 0.0 or k <= 0.0:
@@ -147,9 +147,8 @@ def matmul_time(
     rows = m / groups
     side_m, side_n = tile_side(rows, fit.tile_m), tile_side(n, fit.tile_n)
     across, down = math.ceil(rows / side_m), math.ceil(n / side_n)
-    work = 2.0 * groups * across * side_m * down * side_n * k
-    loss = fill_loss(groups * across * down, k, rates.processors, fit)
-    compute = work / (rates.peak * fit.peak) * (1.0 + fit.ramp / k) * loss
+    depth = depth_done(groups * across * down, k, rates.processors, fit)
+    compute = 2.0 * side_m * side_n * depth / (rates.peak * fit.peak)
     memory = matmul_bytes(m, n, k, groups, in_bytes, out_bytes) / (rates.bandwidth * fit.memory)
     return fit.floor + smooth_max(compute, memory, fit.corner)
 
@@ -204,7 +203,7 @@ def attention_roofs(
     keys = attended_keys(seq_q, seq_kv, window, causal, fit.tile)
     dim = 0.5 * (qk_dim + v_dim)
     rate = rates.peak * fit.peak * (128.0 + fit.size) / 128.0 * dim / (dim + fit.size) * keys / (keys + fit.ramp)
-    blocks = batch * heads * math.ceil(seq_q / fit.tile)
+    blocks = batch * heads * max(1.0, seq_q / fit.tile)
     idle = max(1.0 + fit.tail * rates.processors / blocks, rates.processors / blocks)
     compute = work * attention_flops(batch, seq_q, keys, heads, qk_dim, v_dim) / rate * idle
     moved = traffic * attention_bytes(batch, seq_q, seq_kv, heads, kv_heads, qk_dim, v_dim)
@@ -232,7 +231,7 @@ def attention_time(
 
     t = floor + smooth_max(FLOPs(keys) / (peak e(dim) keys / (keys + ramp)) idle, bytes / (bandwidth e_memory))
     e(dim) = e_128 (1 + size / 128) dim / (dim + size),  dim = (qk_dim + v_dim) / 2
-    idle = 1 + tail processors / blocks, blocks = batch heads ceil(seq_q / tile)
+    idle = 1 + tail processors / blocks, blocks = batch heads max(1, seq_q / tile)
     Form: T. Dao, "FlashAttention-2", arXiv:2307.08691.
     """
     if batch <= 0.0 or seq_q <= 0.0 or heads <= 0.0:

@@ -265,3 +265,18 @@ def step_memory(
     shallow = in_flight(cut.schedule, cut.pp, cut.pp - 1.0, cut.vpp, m)
     back = rank_memory(last, shallow, logits, cut, hw, job)
     return front if total_memory(front) >= total_memory(back) else back
+
+
+def layout_score(
+    ops: NDArray,
+    blocks: NDArray,
+    layers: NDArray,
+    vocab: float,
+    cut: Cut,
+    hw: Hardware,
+    job: Job,
+    tune: Tuning,
+) -> tuple[float, float]:
+    """(step time [s], memory [B]) of one layout."""
+    memory = total_memory(step_memory(ops, blocks, layers, vocab, cut, hw, job, tune))
+    return step_terms(ops, blocks, layers, cut, hw, job, tune).total, memory

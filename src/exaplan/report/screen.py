@@ -52,6 +52,12 @@ def listed(title: str, lines: Iterable[str], style: str = "dim") -> list[Rendera
     return [Text(f"{title}:"), *(Text(f"  {line}", style=style) for line in found)] if found else []
 
 
+def line(title: str, values: Iterable[str]) -> list[RenderableType]:
+    """A title with short values after it, in one line; nothing where there are no values."""
+    found = ", ".join(values)
+    return [Text(f"{title}: {found}")] if found else []
+
+
 def bar(share: float) -> Text:
     """A horizontal bar for a share of one."""
     return Text("█" * max(0, min(BAR, round(share * BAR))), style="cyan")

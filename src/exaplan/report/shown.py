@@ -37,6 +37,8 @@ DIMENSIONS = {
     "processors": "count",
     "leaf": "count",
     "count": "count",
+    "published.parameters": "tokens",
+    "published.active": "tokens",
 }
 
 
@@ -119,11 +121,13 @@ def _one_view(item: Found, catalog: Catalog) -> Iterator[RenderableType]:
         total, active = (units.show(row[key], "tokens") for key in ("params", "active"))
         yield Text(word("show.parameters", total=total, active=active))
     roots = {field.partition(".")[0] for field in figures}
-    others = fields_of(item).items()
+    fields = fields_of(item)
+    spec = fields.pop("spec", {})
+    others = [*fields.items(), *((field, value) for field, value in spec.items() if value)]
     unsourced = {field: value for field, value in others if field not in roots and value not in (None, "", [], {})}
     yield from (Text(line) for line in _plain_lines(unsourced))
     if figures:
-        rows = [[field, *_figure_cells(field, figure)] for field, figure in figures.items()]
+        rows = [[field, *_figure_cells(field, figure, spec)] for field, figure in figures.items()]
         yield table(("field", "value", "low", "high", "source", "note"), rows, left=("source", "note"))
     prices = prices_of(item, catalog)
     if prices:
@@ -143,10 +147,12 @@ def _plain_lines(values: Mapping[str, Any], indent: str = "  ") -> Iterator[str]
             yield f"{indent}{field}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
 
 
-def _figure_cells(field: str, figure: Figure) -> list[str]:
+def _figure_cells(field: str, figure: Figure, spec: Mapping[str, Any]) -> list[str]:
+    """value, low, high, source and note; a figure that is a word has it in the spec or in its note."""
     values = [quantity(field, end) for end in (figure.value, figure.low, figure.high)]
     note = " ".join(part for part in (figure.date, figure.note) if part)
-    return [values[0] or "unknown", values[1], values[2], figure.source, note]
+    told = values[0] or (str(spec[field]) if field in spec else "unknown")
+    return [told, values[1], values[2], figure.source, note]
 
 
 def quantity(field: str, value: float | None) -> str:

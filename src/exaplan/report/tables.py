@@ -11,7 +11,7 @@ from rich.text import Text
 from exaplan import units
 from exaplan.answers import Answer, Priced, Relief
 from exaplan.nouns import Layout
-from exaplan.report.screen import amount, bar, heading, listed, percent, table
+from exaplan.report.screen import amount, bar, heading, line, listed, percent, table
 from exaplan.report.words import word
 
 CUT = ("rank", "layout", "micro_batch", "recompute", "zero")
@@ -79,12 +79,12 @@ def _work_line(work: Mapping[str, Any]) -> str:
 def layout_text(layout: Layout, everything: bool = False) -> str:
     """A layout in one line; degrees of 1 are left out except dp, tp and pp."""
     degrees = [f"{name} {getattr(layout, name)}" for name in ("dp", "tp", "pp")]
-    degrees += [f"{name} {getattr(layout, name)}" for name in ("vpp", "cp", "ep", "etp") if getattr(layout, name) > 1]
+    more = ("vpp", "cp", "ep", "etp") if layout.ep > 1 else ("vpp", "cp")
+    degrees += [f"{name} {getattr(layout, name)}" for name in more if getattr(layout, name) > 1]
     if not everything:
         return " ".join(degrees)
-    more = [f"{word('columns.micro_batch')} {layout.micro_batch}", f"{word('columns.recompute')} {layout.recompute}"]
-    more += [f"{word('columns.zero')} {layout.zero}", layout.schedule]
-    return ", ".join([" ".join(degrees), *more, *_switches(layout)])
+    named = [f"{word(f'columns.{name}')} {getattr(layout, name)}" for name in ("micro_batch", "recompute", "zero")]
+    return ", ".join([" ".join(degrees), *named, layout.schedule, *_switches(layout)])
 
 
 def _switches(layout: Layout) -> list[str]:
@@ -149,12 +149,12 @@ def whole_table(priced: Priced, title: str) -> RenderableType:
 def _range_row(name: str, value: float | None, ranges: Mapping[str, tuple[float, float]], dimension: str) -> list[str]:
     low, high = ranges.get(name, (None, None))
     shown = (amount(value, dimension), *(amount(end, dimension) if end is not None else "" for end in (low, high)))
-    return [word(f"columns.{name}"), *shown]
+    return [word(f"whole.{name}"), *shown]
 
 
 def _ratio_row(name: str, value: float | None, ranges: Mapping[str, tuple[float, float]]) -> list[str]:
     low, high = ranges.get(name, (None, None))
-    return [word(f"columns.{name}"), percent(value), *(percent(end) if end is not None else "" for end in (low, high))]
+    return [word(f"whole.{name}"), percent(value), *(percent(end) if end is not None else "" for end in (low, high))]
 
 
 def footer(answer: Answer, best: Priced) -> list[RenderableType]:
@@ -163,13 +163,13 @@ def footer(answer: Answer, best: Priced) -> list[RenderableType]:
     assumed = [*answer.assumptions, *(text for text in best.estimate.assumptions if text not in answer.assumptions)]
     price = [best.price_source] if best.price_source else []
     return [
-        *listed(word("plan.binding"), answer.binding or ([word("plan.none")] if answer.kind != "estimate" else ())),
+        *line(word("plan.binding"), answer.binding or (word("plan.none"),)),
         *listed(word("plan.relief"), (_relief(item, objective) for item in answer.relief)),
         *_counts(answer),
         *listed(word("plan.warnings"), answer.warnings, "yellow"),
         *listed(word("plan.assumptions"), assumed),
         *listed(word("plan.defaults"), ["; ".join(answer.defaults)] if answer.defaults else ()),
-        *listed(word("plan.prices"), price),
+        *line(word("plan.prices"), price),
         Text(word("plan.more"), style="dim"),
     ]
 
@@ -183,8 +183,8 @@ def _relief(item: Relief, objective: str) -> str:
 def _counts(answer: Answer) -> list[RenderableType]:
     if answer.considered <= 1:
         return []
-    line = word("plan.considered", considered=f"{answer.considered:,}")
-    line += " " + word("plan.rate", rate=f"{answer.rate:,.0f}") if answer.rate else ""
+    told = word("plan.considered", considered=f"{answer.considered:,}")
+    told += " " + word("plan.rate", rate=f"{answer.rate:,.0f}") if answer.rate else ""
     reasons = sorted(answer.rejected.items(), key=lambda item: -item[1])
     rejected = ", ".join(f"{count:,} {reason}" for reason, count in reasons if count)
-    return [Text(line + (f"; {word('plan.rejected')}: {rejected}" if rejected else ""))]
+    return [Text(told + (f"; {word('plan.rejected')}: {rejected}" if rejected else ""))]

@@ -1,1 +1,163 @@
-"""Published runs, and how far predictions are from them."""
+"""Published runs, and how far predictions are from them.
+
+A row whose configuration took part in the shipped fit is predicted by the cross-validation fold that saw no row of its
+publisher and none of its (model, chip) group; any other row by the shipped fit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from exaplan.answers import Scored, Validation
+from exaplan.catalog import Catalog, tuning
+from exaplan.perf.inputs import Tuning
+from exaplan.truth.predict import Predicted, predict
+from exaplan.truth.rows import Question, Skip, question, read_rows, row_name, scoring_reason
+from exaplan.truth.score import by, constant_ratio, score
+
+RUNS = Path(__file__).resolve().parent.parent / "data" / "runs" / "training.csv.gz"
+
+__all__ = ["RUNS", "Tuning", "validate"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A row that was predicted."""
+
+    item: Question
+    scored: Scored
+
+
+@lru_cache(maxsize=1)
+def known() -> Mapping[tuple[object, ...], str]:
+    """Configuration -> fold, for the rows that took part in the shipped fit."""
+    found = {}
+    for row in read_rows(RUNS):
+        item = question(row)
+        found[item.configuration] = f"{item.publisher}|{item.group}"
+    return found
+
+
+def fold_of(item: Question) -> str:
+    """The fold that predicts a row; "" = the shipped fit."""
+    name = known().get(item.configuration, "")
+    return name if name in tuning.folds()["folds"] else ""
+
+
+def validate(catalog: Catalog, runs: Path | None = None) -> Validation:
+    """Score the shipped rows, or those of a CSV or CSV.gz file with the same columns."""
+    path = RUNS if runs is None else Path(runs)
+    outcomes: list[Outcome] = []
+    skipped: list[tuple[str, str]] = []
+    failed = 0
+    for row in read_rows(path):
+        reason = scoring_reason(row)
+        try:
+            if reason:
+                raise Skip(reason)
+            item = question(row)
+            outcomes.append(Outcome(item, scored(item, predict(item, catalog, fold_of(item)))))
+        except Skip as skip:
+            skipped.append((row_name(row), str(skip)))
+            failed += not reason
+    return report(outcomes, tuple(skipped), failed, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def scored(item: Question, found: Predicted) -> Scored:
+    """A prediction beside its measurement."""
+    error = found.time / item.measured - 1.0
+    return Scored(item.row_id, "step_time", found.time, item.measured, error, found.low, found.high, item.source)
+
+
+def merged(outcomes: list[Outcome]) -> list[Outcome]:
+    """Each distinct configuration once, measured as the median of its repeats."""
+    groups: dict[tuple[object, ...], list[Outcome]] = {}
+    for outcome in outcomes:
+        groups.setdefault(outcome.item.configuration, []).append(outcome)
+    out = []
+    for same in groups.values():
+        measured = statistics.median(o.item.measured for o in same)
+        first = same[0].scored
+        out.append(Outcome(same[0].item, replace(first, measured=measured, error=first.predicted / measured - 1.0)))
+    return out
+
+
+def report(outcomes: list[Outcome], skipped: tuple[tuple[str, str], ...], failed: int, digest: str) -> Validation:
+    """Summary, groups and notes of all outcomes."""
+    once = merged(outcomes)
+    rows = [outcome.scored for outcome in once]
+    whole = score(rows, failed)
+    publishers = by(rows, _key(once, lambda item: item.publisher))
+    groups = {name: by(rows, _key(once, key)) for name, key in GROUPINGS.items()}
+    notes = [
+        f"{len(outcomes)} rows, {len(rows)} distinct configurations, {failed} scoring rows not predicted (100% error each)",
+        f"interval score of one constant-ratio interval of equal coverage: {constant_ratio(rows, whole.coverage):.3f}",
+    ]
+    return Validation(
+        rows=tuple(outcome.scored for outcome in outcomes),
+        summary={"step_time": whole},
+        by_source=publishers,
+        groups=groups,
+        skipped=skipped,
+        publishers_mean={
+            "median_abs_error": statistics.fmean(s.median_abs_error for s in publishers.values()) if publishers else 0.0,
+            "mean_abs_error": statistics.fmean(s.mean_abs_error for s in publishers.values()) if publishers else 0.0,
+        },
+        notes=tuple(notes + chosen_notes(outcomes)),
+        input_hash=digest,
+    )
+
+
+def _key(outcomes: list[Outcome], of: Callable[[Question], str]) -> Callable[[Scored], str]:
+    names = {id(outcome.scored): of(outcome.item) for outcome in outcomes}
+    return lambda row: names[id(row)]
+
+
+def chosen_notes(outcomes: list[Outcome]) -> list[str]:
+    """What was chosen for blank cells, and for how many rows."""
+    counts: dict[str, int] = {}
+    for outcome in outcomes:
+        for text in outcome.item.chosen:
+            counts[text] = counts.get(text, 0) + 1
+    return [f"chosen where blank: {text} ({n} rows)" for text, n in sorted(counts.items())]
+
+
+def chip_family(item: Question) -> str:
+    """A chip without its memory size or board."""
+    return re.split(r"[- ]", item.chip)[0].upper() if not item.chip.upper().startswith("TPU") else item.chip.upper()
+
+
+def model_family(item: Question) -> str:
+    """The leading letters of a model's name: llama, mpt, deepseek, qwen, grok, ..."""
+    found = re.match(r"[a-z]+", item.group.lower())
+    return found.group() if found else item.group
+
+
+def kernels_of(item: Question) -> str:
+    """Dense or MoE, on a chip whose kernels were measured or not."""
+    measured = re.match(r"A100|H100|H200|B200|GB200", item.chip.upper()) is not None
+    kind = "moe" if item.model.experts else "dense"
+    return f"{kind}, {'kernels measured' if measured else 'no kernels measured'}"
+
+
+def seen(item: Question) -> str:
+    """Whether other rows of its chip are left once its fold is taken out."""
+    others = {key[4] for key in known() if key[0] != item.publisher and key[1] != item.group}
+    return "seen chip" if item.chip in others else "unseen chip"
+
+
+GROUPINGS: Mapping[str, Callable[[Question], str]] = {
+    "chip family": chip_family,
+    "model family": model_family,
+    "precision": lambda item: item.training.precision,
+    "task": lambda item: "lora" if "lora" in item.task.lower() else ("sft" if "sft" in item.task.lower() else "pretrain"),
+    "experts": lambda item: "moe" if item.model.experts else "dense",
+    "kernels": kernels_of,
+    "chip seen": seen,
+}

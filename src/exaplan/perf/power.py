@@ -1,0 +1,38 @@
+"""Average electrical power of a running step. Pure scalar functions.
+
+P_chip = TDP (idle + (1 - idle) activity); activity weighs the share of the step spent in each kind of work. The weights
+stand in data/fits/power.yaml with their source. Wall power adds the rest of the node and the PUE of the site.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class PowerFit(NamedTuple):
+    """Share of the TDP drawn while idle, in matrix work, in memory-bound work and while communicating or waiting. [1]"""
+
+    idle: float
+    product: float
+    memory: float
+    waiting: float
+
+
+def chip_power(tdp: float, product: float, memory: float, total: float, fit: PowerFit) -> float:
+    """Average power of a chip over a step. [W]
+
+    product, memory: seconds of matrix and attention work, and of memory-bound work, out of ``total``; the rest waits.
+    """
+    if total <= 0.0:
+        return tdp * fit.idle
+    waiting = max(0.0, total - product - memory)
+    share = (product * fit.product + memory * fit.memory + waiting * fit.waiting) / total
+    return tdp * min(1.0, max(fit.idle, share))
+
+
+def wall_power(chip: float, tdp: float, node: float, chips: float, pue: float) -> float:
+    """Power at the meter per chip. [W]; node: rated power of the node, whose remainder (host, fans, network) is constant.
+
+    P = PUE (P_chip + max(0, node / chips - TDP)).
+    """
+    return pue * (chip + max(0.0, node / chips - tdp))
