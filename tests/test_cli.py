@@ -25,6 +25,7 @@ from exaplan.catalog import Catalog
 from exaplan.cli import app
 from exaplan.cli.question import FLAGS
 from exaplan.report import schemas
+from exaplan.report.listings import LISTINGS
 
 RUN = (sys.executable, "-m", "exaplan")
 SAID = ("--model", "small", "--chip", "h100-sxm", "--count", "64")
@@ -60,7 +61,7 @@ def test_help_is_quick_and_names_every_command() -> None:
         start = time.perf_counter()
         done = subprocess.run([*RUN, "--help"], capture_output=True, text=True, check=True)
         best = min(best, time.perf_counter() - start)
-    for name in ("plan", "estimate", "validate", "chips", "nodes", "models", "asks", "show", "schema", "explain"):
+    for name in ("plan", "estimate", "validate", *LISTINGS, "show", "schema", "explain"):
         assert f" {name} " in done.stdout
     assert best < 0.4
 
@@ -149,7 +150,7 @@ def test_validate_is_tables_or_json(asked: list[Ask], tmp_path: Path) -> None:
     jsonschema.validate(json.loads(run("validate", "--json").stdout), schemas.schema("validate"))
 
 
-@pytest.mark.parametrize("kind", ["chips", "nodes", "models", "asks"])
+@pytest.mark.parametrize("kind", LISTINGS)
 def test_lists_are_tables_json_or_csv(kind: str) -> None:
     """Three forms of one list."""
     rows = json.loads(run(kind, "--json").stdout)[kind]

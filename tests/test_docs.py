@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -11,11 +12,13 @@ from types import ModuleType
 
 import pytest
 
-from exaplan.catalog import hardware
+from exaplan import truth
+from exaplan.catalog import hardware, load
 from exaplan.models.spec import Spec
 from exaplan.perf.memory import MemoryTerms
 from exaplan.perf.step import Terms
 from exaplan.report import schemas
+from exaplan.report.to_json import validation_json
 from exaplan.truth import rows
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -160,3 +163,18 @@ def test_commands_of_the_issue_are_shown() -> None:
     )
     verbs = ("estimate", "plan", "chips", "nodes", "models", "asks", "show", "schema", "validate", "explain")
     assert [verb for verb in verbs if f"exaplan {verb}" not in shown] == []
+
+
+def test_no_scored_row_was_fitted_on() -> None:
+    """Every row that ships is predicted by a fold that has not seen it."""
+    shipped = [rows.question(row) for row in rows.read_rows(truth.RUNS)]
+    assert [item.row_id for item in shipped if not truth.fold_of(item)] == []
+
+
+def test_recorded_score_is_what_validate_says() -> None:
+    """docs/score.json, from which the tables come, is what ``validate`` says now (else: python tools/score.py)."""
+    recorded = json.loads((DOCS / "score.json").read_text(encoding="utf-8"))
+    now = validation_json(truth.validate(load()))
+    assert recorded["input_hash"] == now["input_hash"]
+    for name, score in now["summary"].items():
+        assert recorded["summary"][name] == pytest.approx(score, rel=1e-3)

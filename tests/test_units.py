@@ -116,6 +116,7 @@ def test_another_currency_needs_its_rate() -> None:
 SHOWN = [
     (80e9, "bytes", "80 GB"),
     (0.0, "bytes", "0 B"),
+    (999.96e9, "bytes", "1000 GB"),
     (989.4e12, "rate", "989.4 TFLOP/s"),
     (3.8e25, "flops", "3.8e25 FLOP"),
     (4.1, "time", "4.1 s"),

@@ -13,6 +13,7 @@ import argparse
 import difflib
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,25 +47,40 @@ def refreshed(path: Path, slow: bool = True) -> str:
     return transcripts.fill(text, ROOT) if slow else text
 
 
-def wanted(slow: bool = True) -> Iterator[tuple[Path, str]]:
-    """Every file with generated parts, and what it should hold."""
-    for path, text in whole_pages():
-        yield path, text()
+def wanted(slow: bool = True) -> Iterator[tuple[Path, Text]]:
+    """Every file with generated parts, and how what it should hold is made."""
+    yield from whole_pages()
     for path in documents():
-        yield path, refreshed(path, slow)
+        yield path, partial(refreshed, path, slow)
 
 
 def stale(slow: bool = True) -> list[str]:
     """One message for each file that is not as it should be, with the first lines that differ."""
     found = []
     for path, text in wanted(slow):
-        old = path.read_text(encoding="utf-8") if path.is_file() else ""
-        if old != text:
+        old, new = path.read_text(encoding="utf-8") if path.is_file() else "", text()
+        if old != new:
             lines = list(
-                difflib.unified_diff(old.splitlines(), text.splitlines(), "committed", "fresh", lineterm="", n=0)
+                difflib.unified_diff(old.splitlines(), new.splitlines(), "committed", "fresh", lineterm="", n=0)
             )
             found.append(f"{path.relative_to(ROOT)} is stale; run python tools/docs.py\n  " + "\n  ".join(lines[2:12]))
     return found
+
+
+def write(slow: bool = True) -> list[str]:
+    """Renew every file; what cannot be made stays as it was, and is named."""
+    problems = []
+    for path, text in wanted(slow):
+        try:
+            new = text()
+        except RuntimeError as error:
+            problems.append(f"{path.relative_to(ROOT)} was not renewed:\n{error}")
+            continue
+        if not path.is_file() or path.read_text(encoding="utf-8") != new:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(new, encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
+    return problems
 
 
 def main() -> int:
@@ -73,16 +89,9 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 where something is stale")
     parser.add_argument("--fast", action="store_true", help="leave transcripts alone, which run the commands")
     arguments = parser.parse_args()
-    if arguments.check:
-        problems = stale(not arguments.fast)
-        print("\n".join(problems) or "all generated documentation is fresh")
-        return 1 if problems else 0
-    for path, text in wanted(not arguments.fast):
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-            print(f"wrote {path.relative_to(ROOT)}")
-    return 0
+    problems = (stale if arguments.check else write)(not arguments.fast)
+    print("\n".join(problems) or "all generated documentation is fresh")
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

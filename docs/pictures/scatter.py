@@ -80,7 +80,14 @@ def points(rows: Sequence[Mapping[str, Any]], x: Axis, y: Axis) -> Iterable[str]
 def title(score: Mapping[str, Any], count: int) -> Iterable[str]:
     """What the picture shows, in two lines, with the key of the colours."""
     found = score["summary"]["step_time"]
-    yield text(LEFT, 20, f"{count} published training runs, none of them fitted on", 15, "start", " font-weight='bold'")
+    yield text(
+        LEFT,
+        20,
+        f"{count} published training runs, {found['n']} configurations, none fitted on",
+        15,
+        "start",
+        " font-weight='bold'",
+    )
     median, mean = (f"{100 * found[key]:.1f}%" for key in ("median_abs_error", "mean_abs_error"))
     yield text(LEFT, 40, f"error {median} median, {mean} mean; dashed: 20% off", 12, "start")
     for at, colour, words in ((452, INSIDE, "in its 80% range"), (588, OUTSIDE, "outside")):

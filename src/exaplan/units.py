@@ -282,8 +282,9 @@ def _rung(value: float, kind: Dimension) -> str:
 
 
 def _plain(number: float, digits: int) -> str:
-    """``number`` with ``digits`` significant digits, no trailing zeros, commas from 10,000."""
-    text = f"{number:.{digits}g}".replace("e+", "e")
+    """``number`` with ``digits`` significant digits (17: as many as it needs), commas from 10,000."""
+    short = repr(number).removesuffix(".0") if digits >= 17 else f"{number:.{digits}g}"
+    text = short.replace("e+", "e")
     if "e" in text and abs(number) < 1e15:
         text = f"{float(text):.0f}" if abs(number) >= 1 else text
     if "e" not in text and abs(number) >= 1e4:

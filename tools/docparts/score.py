@@ -9,7 +9,7 @@ from typing import Any
 
 from docparts.pages import table
 
-TABLES = ("summary", "groups", "record")
+TABLES = ("summary", "apart", "groups", "record")
 NONE = "Not scored yet: `docs/score.json` is missing.\n"
 HEAD = ("", "rows", "median error", "mean error", "bias", "in its 80% range", "Winkler")
 
@@ -25,7 +25,7 @@ def table_of(name: str, root: Path) -> str:
     score = read(root)
     if score is None:
         return NONE
-    return {"summary": summary, "groups": groups, "record": record}[name](score)
+    return {"summary": summary, "apart": apart, "groups": groups, "record": record}[name](score)
 
 
 def line(name: str, score: Mapping[str, Any]) -> tuple[str, ...]:
@@ -42,14 +42,23 @@ def line(name: str, score: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def summary(score: Mapping[str, Any]) -> str:
-    """By quantity."""
-    return table(HEAD, [line(name.replace("_", " "), entry) for name, entry in score["summary"].items()])
+    """By quantity, and the average over publishers."""
+    rows = [line(name.replace("_", " "), entry) for name, entry in score["summary"].items()]
+    mean = score["publishers_mean"]
+    errors = (f"{100 * mean[key]:.1f}%" for key in ("median_abs_error", "mean_abs_error"))
+    macro = ("average over publishers", f"{len(score['by_source'])} publishers", *errors, "", "", "")
+    return table(HEAD, [*rows, macro])
+
+
+def apart(score: Mapping[str, Any]) -> str:
+    """Sets that are reported beside the headline."""
+    return table(HEAD, [line(name, entry) for name, entry in score["apart"].items()])
 
 
 def groups(score: Mapping[str, Any]) -> str:
     """By every grouping that was recorded."""
     parts = []
-    for grouping, entries in score["groups"].items():
+    for grouping, entries in {"publisher": score["by_source"], **score["groups"]}.items():
         rows = sorted(entries.items(), key=lambda item: -item[1]["n"])
         parts.append(
             table((grouping.replace("_", " "), *HEAD[1:]), [line(name or "unknown", entry) for name, entry in rows])

@@ -21,6 +21,7 @@ from typing import NamedTuple
 WIDTH = "120"
 FENCE = re.compile(r"^```console([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"^<!-- file: (\S+) -->\n+```[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PROGRESS = "working ("  # the line that says that a slow run goes on
 MASKS = (
     (re.compile(r"at [\d.,]+[kM]?( per second)"), r"at N\1"),
     (re.compile(r"(catalogue )[0-9a-f]{6,64}"), r"\1HASH"),
@@ -66,7 +67,7 @@ def masked(text: str) -> str:
     """Output without what differs between runs, and without spaces at line ends."""
     for pattern, by in MASKS:
         text = pattern.sub(by, text)
-    return "\n".join(line.rstrip() for line in text.splitlines())
+    return "\n".join(line.rstrip() for line in text.splitlines() if not line.startswith(PROGRESS))
 
 
 def run(command: str, folder: Path) -> Outcome:

@@ -168,14 +168,17 @@ def main() -> None:
     """Fit every architecture and write the record."""
     data = common.arguments(__doc__ or "")
     curves: dict[str, Any] = {str(name): curve(part) for name, part in load(data).groupby("architecture")}
-    common.write("attention", {
-        "date": common.DATE,
-        "method": "tools/fit/attention.py: soft-L1 of log(predicted/measured) of perf.roofline.attention_time",
-        "backward": BACKWARD_SOURCE,
-        "input": {TABLE: common.digest(data / "kernels" / TABLE)},
-        "check_on_published": {"source": "arXiv:2407.08608, figure 5", **check(curves["hopper"]["coefficients"])},
-        "curves": curves,
-    })
+    common.write(
+        "attention",
+        {
+            "date": common.DATE,
+            "method": "tools/fit/attention.py: soft-L1 of log(predicted/measured) of perf.roofline.attention_time",
+            "backward": BACKWARD_SOURCE,
+            "input": {TABLE: common.digest(data / "kernels" / TABLE)},
+            "check_on_published": {"source": "arXiv:2407.08608, figure 5", **check(curves["hopper"]["coefficients"])},
+            "curves": curves,
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -162,13 +162,16 @@ def main() -> None:
     """Fit every measured scale-up link and write the record."""
     data = common.arguments(__doc__ or "")
     curves = {str(name): curve(part) for name, part in load(data).groupby("curve")}
-    common.write("collectives", {
-        "date": common.DATE,
-        "method": "tools/fit/collectives.py: soft-L1 of log(predicted/measured) of perf.network, NCCL, 2 to 8 ranks",
-        "input": {TABLE: common.digest(data / "kernels" / TABLE)},
-        "curves": curves,
-        "priors": PRIORS,
-    })
+    common.write(
+        "collectives",
+        {
+            "date": common.DATE,
+            "method": "tools/fit/collectives.py: soft-L1 of log(predicted/measured) of perf.network, NCCL, 2 to 8 ranks",
+            "input": {TABLE: common.digest(data / "kernels" / TABLE)},
+            "curves": curves,
+            "priors": PRIORS,
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -75,8 +75,11 @@ def fit(frame: pd.DataFrame) -> np.ndarray:
 def bands(frame: pd.DataFrame, predicted: np.ndarray) -> dict[str, dict[str, float | int]]:
     """Errors by leg, nodes and tokens."""
     measured, many = frame.seconds.to_numpy(), (frame.num_token >= 2048).to_numpy()
-    masks = {f"{leg}, {n} nodes, >= 2048 tokens": many & ((frame.leg == leg) & (frame.node_num == n)).to_numpy()
-             for leg in ("dispatch", "combine") for n in sorted(set(frame.node_num))}
+    masks = {
+        f"{leg}, {n} nodes, >= 2048 tokens": many & ((frame.leg == leg) & (frame.node_num == n)).to_numpy()
+        for leg in ("dispatch", "combine")
+        for n in sorted(set(frame.node_num))
+    }
     masks["< 2048 tokens"] = ~many
     return {name: common.errors(predicted[mask], measured[mask]) for name, mask in masks.items()}
 
@@ -107,12 +110,15 @@ def main() -> None:
     single = "outer was not measured (one node only): hopper's"
     curves["blackwell"]["coefficients"]["outer"] = curves["hopper"]["coefficients"]["outer"]  # type: ignore[index]
     curves["blackwell"]["note"] = single
-    common.write("experts", {
-        "date": common.DATE,
-        "method": "tools/fit/experts.py: soft-L1 of log(predicted/measured) of perf.network.expert_exchange",
-        "input": {TABLE: common.digest(data / "kernels" / TABLE)},
-        "curves": curves,
-    })
+    common.write(
+        "experts",
+        {
+            "date": common.DATE,
+            "method": "tools/fit/experts.py: soft-L1 of log(predicted/measured) of perf.network.expert_exchange",
+            "input": {TABLE: common.digest(data / "kernels" / TABLE)},
+            "curves": curves,
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -194,12 +194,15 @@ def main() -> None:
     for key in curves:  # one machine's H20 rows (block-scaled fp8) speak for its other formats, too
         if key.startswith("hopper/"):
             curves[key]["chip_peak"] = curves["hopper/fp8_block"]["chip_peak"]
-    common.write("gemm", {
-        "date": common.DATE,
-        "method": "tools/fit/gemm.py: soft-L1 of log(predicted/measured) of roofline.matmul_time; tile by least cost",
-        "input": {t: common.digest(data / "kernels" / t) for t in TABLES},
-        "curves": curves,
-    })
+    common.write(
+        "gemm",
+        {
+            "date": common.DATE,
+            "method": "tools/fit/gemm.py: soft-L1 of log(predicted/measured) of roofline.matmul_time; tile by least cost",
+            "input": {t: common.digest(data / "kernels" / t) for t in TABLES},
+            "curves": curves,
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -171,7 +171,11 @@ def fit_range(rows: list[dict[str, float]], errors: Array, weight: Array) -> dic
     z = errors / np.array([draws.scale(row, scale) for row in rows])
     n = max(2.0, weight.sum() ** 2 / np.sum(weight**2))
     tail = 0.1 * n / (n + 1.0)
-    return {"scale": scale, "low": round(quantile(z, weight, tail), 4), "high": round(quantile(z, weight, 1.0 - tail), 4)}
+    return {
+        "scale": scale,
+        "low": round(quantile(z, weight, tail), 4),
+        "high": round(quantile(z, weight, 1.0 - tail), 4),
+    }
 
 
 def fit_ranges(p: Problem, rows: list[dict[str, float]], errors: Array) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -239,6 +243,14 @@ def main() -> None:
         score[publisher] = describe(errors[[q.publisher == publisher for q in p.questions]])
     print(yaml.safe_dump(score, sort_keys=False))
     if args.dry:
+        import os, pickle
+        ratio = np.exp(-errors) - 1.0
+        dense = np.array([q.model.experts == 0 for q in p.questions])
+        print("dense", describe(errors[keep & dense]), "moe", describe(errors[keep & ~dense]))
+        print("korth", [round(float(r), 3) for r, q in zip(ratio, p.questions) if "Korth" in q.publisher])
+        print({f: round(float(np.exp(theta[i])), 4) for i, (f, k) in enumerate(p.plan.names) if k == "base"})
+        print({f"{f} {k}": round(float(theta[i]), 3) for i, (f, k) in enumerate(p.plan.names) if k != "base" and abs(theta[i]) > 0.05})
+        pickle.dump(([(q.row_id,q.publisher,q.group,q.chip,q.training.framework,q.training.precision,q.model.experts,q.layout.tp,q.layout.pp,q.layout.cp,q.layout.ep,q.layout.zero,q.layout.recompute,q.layout.chips,q.training.seq_len,q.layout.micro_batch,q.training.global_batch,q.measured,q.task) for q in p.questions], rows, errors, shipped), open(os.environ.get("OUTP", "/tmp/res.pkl"), "wb"))
         return
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     record = {

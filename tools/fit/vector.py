@@ -113,16 +113,19 @@ def main() -> None:
         curves[name] = curve(reads[reads.architecture == name], writes[writes.architecture == name], floor, ramp)
     slopes = {card: streaming(frame, card) for card in CARDS}
     check = {card: {"share": round(share, 3), "rows": rows} for card, (share, rows) in slopes.items()}
-    common.write("vector", {
-        "date": common.DATE,
-        "method": (
-            "tools/fit/vector.py: floor and ramp from layer norm and activation on RTX 4090 and RTX PRO 6000; share of "
-            "bandwidth = harmonic mean of decode attention (reads) and thin products (writes); spread is an estimate"
-        ),
-        "input": {t: common.digest(data / "kernels" / t) for t in (LAYERS, GEMM, ATTENTION)},
-        "check_on_activation": check,
-        "curves": curves,
-    })
+    common.write(
+        "vector",
+        {
+            "date": common.DATE,
+            "method": (
+                "tools/fit/vector.py: floor and ramp from layer norm and activation on RTX 4090 and RTX PRO 6000; share of "
+                "bandwidth = harmonic mean of decode attention (reads) and thin products (writes); spread is an estimate"
+            ),
+            "input": {t: common.digest(data / "kernels" / t) for t in (LAYERS, GEMM, ATTENTION)},
+            "check_on_activation": check,
+            "curves": curves,
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -225,6 +225,27 @@ def models(having: Having = "", as_json: AsJson = False, as_csv: AsCsv = False, 
 
 @app.command()
 @guarded
+def clusters(having: Having = "", as_json: AsJson = False, as_csv: AsCsv = False, catalog: Folder = None) -> None:
+    """List the published clusters of the catalogue."""
+    _list("clusters", having, as_json, as_csv, catalog)
+
+
+@app.command()
+@guarded
+def fabrics(having: Having = "", as_json: AsJson = False, as_csv: AsCsv = False, catalog: Folder = None) -> None:
+    """List the networks between nodes."""
+    _list("fabrics", having, as_json, as_csv, catalog)
+
+
+@app.command()
+@guarded
+def sites(having: Having = "", as_json: AsJson = False, as_csv: AsCsv = False, catalog: Folder = None) -> None:
+    """List the places where a cluster can stand: PUE, electricity, carbon."""
+    _list("sites", having, as_json, as_csv, catalog)
+
+
+@app.command()
+@guarded
 def asks(having: Having = "", as_json: AsJson = False, as_csv: AsCsv = False, catalog: Folder = None) -> None:
     """List the bundled asks: questions that `plan` and `estimate` take by name."""
     _list("asks", having, as_json, as_csv, catalog)

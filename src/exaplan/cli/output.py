@@ -20,7 +20,6 @@ from exaplan.errors import ExaplanError, InputError, Place
 P = ParamSpec("P")
 INTERNAL, INTERRUPTED = 3, 130
 PATIENCE = 1.5  # s of silence before a line says that work goes on
-REPORT = "https://github.com/exaplan/exaplan/issues"
 
 
 def say(text: str) -> None:
@@ -63,7 +62,7 @@ def _internal(error: Exception) -> BaseException:
         return error
     problem = f"{type(error).__name__}: {error}".splitlines()[0][:300]
     say(f"exaplan: internal error ({problem})")
-    say(f"  please report it with the command and the ask at {REPORT}; EXAPLAN_DEBUG=1 shows where it happened")
+    say("  please report it with the command, the ask and the traceback that EXAPLAN_DEBUG=1 shows")
     return typer.Exit(INTERNAL)
 
 

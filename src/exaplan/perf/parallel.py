@@ -67,8 +67,11 @@ def tensor_forward(tokens: float, cut: Cut, hw: Hardware, job: Job) -> float:
 
 
 def tensor_backward(tokens: float, cut: Cut, hw: Hardware, job: Job) -> float:
-    """The same backward; sequence parallelism gathers the saved input once more, hidden behind dX. [s] Source [1]."""
-    return tensor_forward(tokens, cut, hw, job)
+    """The same backward; sequence parallelism also gathers the saved input once more. [s] Source [1]."""
+    extra = 0.0
+    if cut.tp > 1 and cut.sequence_parallel == 1:
+        extra = gather_time(2.0 * tokens * job.hidden, cut.tp, 1.0, hw)
+    return tensor_forward(tokens, cut, hw, job) + extra
 
 
 def distinct_nodes(nodes: float, top_k: float) -> float:

@@ -111,9 +111,10 @@ def sharded_time(cost: BlockCost, cut: Cut, hw: Hardware, job: Job, tune: Tuning
     """ZeRO-3 traffic of a layer for one micro-batch: (exposed, hidden). [s]
 
     Gather before forward and again before backward, scatter of the gradients after it; each hides behind the
-    compute of the neighbouring layer.
+    compute of the neighbouring layer. Under a pipeline the parameters stay gathered for the whole step (see
+    gradient_time), as torchtitan does to spare a gather per micro-batch.
     """
-    if cut.zero < 3:
+    if cut.zero < 3 or cut.pp > 1:
         return 0.0, 0.0
     ranks, stride = state_ranks(cut), 1.0 * cut.tp
     expert_ranks = max(1.0, ranks * cut.tp / (cut.ep * cut.etp))
@@ -134,17 +135,23 @@ def sharded_time(cost: BlockCost, cut: Cut, hw: Hardware, job: Job, tune: Tuning
 def layer_cost(
     ops: NDArray, first: int, last: int, cost: BlockCost, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning
 ) -> StageCost:
-    """A layer with its communication. Recomputing the whole layer repeats its forward communication and keeps its input."""
+    """A layer with its communication.
+
+    Recomputing the whole layer repeats its forward communication and keeps its input. Tensor traffic of the backward pass
+    hides behind the weight gradients (Korthikanti et al. 2022, arXiv:2205.05198, section 4.2.2); frozen weights have none.
+    """
     passes = 2.0 + cut.whole
-    tp = count_rows(ops, first, last) * tune.tp
-    tp *= (1.0 + cut.whole) * tensor_forward(tokens, cut, hw, job) + tensor_backward(tokens, cut, hw, job)
+    regions = count_rows(ops, first, last)
+    ahead = tune.tp * regions * tensor_forward(tokens, cut, hw, job)
+    behind = regions * tensor_backward(tokens, cut, hw, job)
+    tp = (1.0 + cut.whole) * ahead + min(1.0, tune.tp) * unhidden(behind, cost.weight, tune.contention)
     ep = 0.0
     if has_experts(ops, first, last):
         ep = 2.0 * passes * tune.ep * expert_exchange(tokens, cut, hw, job, 2.0)
     ring = context_forward(tokens, context_width(ops, first, last, cut), cut, hw)
     cp = unhidden((passes + 1.0) * ring, cost.attention, tune.cp)
     fsdp, hidden = sharded_time(cost, cut, hw, job, tune)
-    forward_comm = tp / passes + ep / passes + cp / (passes + 1.0) + fsdp / 3.0
+    forward_comm = ahead + ep / passes + cp / (passes + 1.0) + fsdp / 3.0
     backward_comm = tp + ep + cp + fsdp - forward_comm
     slow = tune.contention * hidden
     kept = cut.whole * 2.0 * tokens * job.hidden / (cut.tp if cut.sequence_parallel == 1 else 1)

@@ -138,9 +138,11 @@ def step_stages(
 
 
 def gradient_time(stage: StageCost, cut: Cut, hw: Hardware, job: Job, tune: Tuning) -> float:
-    """Exposed data-parallel traffic of a step below ZeRO-3: reduction behind the last backward, gather behind the
-    first forward. [s]"""
-    if cut.zero >= 3:
+    """Exposed data-parallel traffic once per step: reduction behind the last backward, gather behind the first forward. [s]
+
+    ZeRO-3 without a pipeline moves its parameters per micro-batch instead (stage.sharded_time).
+    """
+    if cut.zero >= 3 and cut.pp == 1:
         return 0.0
     whole, group = 1.0 * cut.dp * cut.cp, state_ranks(cut)
     stride, wide = 1.0 * cut.tp, 1.0 * cut.ep * cut.etp

@@ -16,6 +16,20 @@ from exaplan.report.terms import formulas
 from exaplan.report.to_json import SCHEMA_VERSION
 from exaplan.report.words import word
 
+#: what ``provenance.collect`` writes; everything else was recorded by the verb (fits, tuning, ...)
+COLLECTED = (
+    "inputs",
+    "version",
+    "catalogue",
+    "seed",
+    "assumptions",
+    "defaults",
+    "warnings",
+    "terms",
+    "figures",
+    "sources",
+)
+
 
 class Term(NamedTuple):
     """One term of the best plan: its value [s or B], of which total, and the dimension of both."""
@@ -78,6 +92,8 @@ def explain_view(plan: Mapping[str, Any], name: str | None, place: Place) -> lis
         parts += _term_view(term, provenance)
     if name is None:
         parts += listed(word("explain.asked"), _asked(provenance.get("inputs", {})))
+    recorded = {key: value for key, value in provenance.items() if key not in COLLECTED}
+    parts += listed(word("explain.recorded"), _asked(recorded))
     parts += [_figures(provenance), *listed(word("explain.sources"), _sources(provenance))]
     hashed = str(provenance.get("catalogue", ""))[:12]
     return [*parts, Text(word("explain.made", hash=hashed, **made), style="dim")]
@@ -115,13 +131,13 @@ def _asked(value: Mapping[str, Any], above: str = "") -> Iterator[str]:
         if isinstance(item, Mapping):
             yield from _asked(item, f"{above}{key}.")
         else:
-            yield f"{above}{key} = {item}"
+            yield f"{above}{key} = {item:.6g}" if isinstance(item, float) else f"{above}{key} = {item}"
 
 
 def _figures(provenance: Mapping[str, Any]) -> RenderableType:
     rows = []
     for item in provenance.get("figures", []):
-        value = quantity(item["field"], item["value"]) or item.get("note") or "unknown"
+        value = quantity(item["field"], item["value"]) or item.get("word") or item.get("note") or "unknown"
         rows.append([f"{item['kind']} {item['name']}", item["field"], value, item["source"]])
     return table(("name", "field", "value", "source"), rows, word("explain.figures"), left=("field", "source"))
 

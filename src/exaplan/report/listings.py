@@ -12,7 +12,7 @@ from rich.console import RenderableType
 
 from exaplan.ask import parse
 from exaplan.catalog import Catalog
-from exaplan.nouns import Model
+from exaplan.nouns import Cluster, Model
 from exaplan.report.screen import amount, table
 from exaplan.report.to_json import SCHEMA_VERSION, plain
 
@@ -100,6 +100,25 @@ def _asks(catalog: Catalog) -> Iterator[Row]:
         }
 
 
+def _clusters(catalog: Catalog) -> Iterator[Row]:
+    for cluster in catalog.clusters.values():
+        yield cluster_json(cluster)
+
+
+def cluster_json(cluster: Cluster) -> Row:
+    """A cluster with the names of what it is made of."""
+    parts = {name: getattr(cluster, name).name for name in ("chip", "node", "fabric", "site")}
+    return {"name": cluster.name, **parts, "count": cluster.count}
+
+
+def _fabrics(catalog: Catalog) -> Iterator[Row]:
+    return (noun_json(fabric) for fabric in catalog.fabrics.values())
+
+
+def _sites(catalog: Catalog) -> Iterator[Row]:
+    return (noun_json(site) for site in catalog.sites.values())
+
+
 def _cell(row: Row, column: str, dimension: str) -> str:
     value: Any = row
     for key in COLUMN_PATHS.get(column, (column,)):
@@ -159,6 +178,21 @@ LISTINGS: Mapping[str, Listing] = {
             "max_seq": "count",
         },
         ("family",),
+    ),
+    "clusters": Listing(
+        _clusters,
+        {"name": "", "count": "count", "chip": "", "node": "", "fabric": "", "site": ""},
+        ("chip", "node", "fabric", "site"),
+    ),
+    "fabrics": Listing(
+        _fabrics,
+        {"name": "", "kind": "", "oversubscription": "ratio", "latency": "time", "leaf": "count"},
+        ("kind",),
+    ),
+    "sites": Listing(
+        _sites,
+        {"name": "", "country": "", "pue": "ratio", "electricity": "price_energy", "carbon": "carbon"},
+        ("country",),
     ),
     "asks": Listing(
         _asks, {"name": "", "title": "", "model": "", "chip": "", "count": "count"}, ("title", "model", "chip")

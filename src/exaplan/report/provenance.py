@@ -43,8 +43,10 @@ def figures_of(answer: Answer) -> Iterator[dict[str, Any]]:
     cluster = answer.cluster
     nouns = (("chip", answer.chip), ("node", answer.node), ("fabric", cluster.fabric), ("site", cluster.site))
     for kind, noun in (*nouns, ("model", answer.model)):
+        spec = getattr(noun, "spec", {})
         for field, figure in noun.figures.items():
-            yield {"kind": kind, "name": noun.name, "field": field} | figure_json(figure)
+            word = {"word": str(spec[field])} if figure.value is None and field in spec else {}
+            yield {"kind": kind, "name": noun.name, "field": field} | figure_json(figure) | word
 
 
 def figure_json(figure: Figure) -> dict[str, Any]:

@@ -86,7 +86,8 @@ def _plan() -> Schema:
 
 
 def _provenance() -> Schema:
-    figure = record({"value": MAYBE, "source": TEXT}, {"low": NUMBER, "high": NUMBER, "date": TEXT, "note": TEXT})
+    words = {"date": TEXT, "note": TEXT, "word": TEXT}
+    figure = record({"value": MAYBE, "source": TEXT}, {"low": NUMBER, "high": NUMBER, **words})
     source = record({"title": TEXT, "address": TEXT, "date": TEXT, "kind": TEXT})
     return record(
         {
@@ -183,6 +184,16 @@ def _dimension(kind: str, default: Any) -> Schema:
     return {"anyOf": [value, record({"value": TYPES[kind]}, words, closed=True)]}
 
 
+def _run() -> Schema:
+    """A row of a file for ``validate --runs``: CSV cells are text, blank means unknown."""
+    from exaplan.truth import RUNS
+    from exaplan.truth.rows import COLUMNS, read_rows
+
+    known = next(iter(read_rows(RUNS)))
+    more = {name: TEXT for name in known if name not in COLUMNS and not name.startswith("_")}
+    return record(dict.fromkeys(COLUMNS, TEXT), more) | {"description": "CSV or CSV.gz, one row a run; SI units."}
+
+
 SCHEMAS: Mapping[str, Callable[[], Schema]] = {
     "ask": ask.json_schema,
     "plan": _plan,
@@ -192,5 +203,6 @@ SCHEMAS: Mapping[str, Callable[[], Schema]] = {
     "node": _node,
     "cluster": _cluster,
     "model": _model,
-    **{kind: _listing(kind) for kind in ("chips", "nodes", "models", "asks")},
+    "run": _run,
+    **{kind: _listing(kind) for kind in ("chips", "nodes", "clusters", "models", "fabrics", "sites", "asks")},
 }

@@ -14,7 +14,7 @@ from exaplan import units
 from exaplan.catalog import Catalog, Price
 from exaplan.errors import InputError, Place
 from exaplan.nouns import Figure
-from exaplan.report.listings import Row, model_json, noun_json
+from exaplan.report.listings import Row, cluster_json, model_json, noun_json
 from exaplan.report.provenance import figure_json, source_json
 from exaplan.report.screen import heading, listed, table
 from exaplan.report.to_json import SCHEMA_VERSION, plain
@@ -102,9 +102,7 @@ def fields_of(item: Found) -> Row:
     if item.kind == "asks":
         return dict(plain(item.noun.value))
     if item.kind == "clusters":
-        cluster = item.noun
-        inner = {name: getattr(cluster, name).name for name in ("chip", "node", "fabric", "site")}
-        return {"name": cluster.name, **inner, "count": cluster.count}
+        return cluster_json(item.noun)
     return noun_json(item.noun)
 
 

@@ -52,12 +52,10 @@ def header(answer: Answer) -> list[RenderableType]:
     cluster, work = answer.cluster, _work(answer)
     nodes = answer.estimates[0].nodes if answer.estimates else 0
     place = {"nodes": f"{nodes:,}", "node": answer.node.name, "fabric": cluster.fabric.name, "site": cluster.site.name}
-    tokens = work.get("tokens")
-    run = word("plan.run", tokens=_tokens(tokens)) if tokens is not None else word("plan.step_only")
     return [
         heading(word("plan.title", model=answer.model.name, count=f"{answer.count:,}", chip=answer.chip.name)),
         Text(word("plan.subtitle", **place), style="dim"),
-        Text(f"{_work_line(work)}; {run}", style="dim"),
+        Text(f"{_work_line(work)}; {_length(work)}", style="dim"),
     ]
 
 
@@ -66,8 +64,12 @@ def _work(answer: Answer) -> Mapping[str, Any]:
     return work if isinstance(work, Mapping) else {}
 
 
-def _tokens(value: Any) -> str:
-    return value if isinstance(value, str) else units.show(float(value), "tokens")
+def _length(work: Mapping[str, Any]) -> str:
+    """How long the run is: in tokens, in steps, or one step only."""
+    if work.get("tokens") is not None:
+        tokens = work["tokens"]
+        return word("plan.run", tokens=tokens if isinstance(tokens, str) else units.show(float(tokens), "tokens"))
+    return word("plan.steps", steps=f"{work['steps']:,}") if work.get("steps") else word("plan.step_only")
 
 
 def _work_line(work: Mapping[str, Any]) -> str:

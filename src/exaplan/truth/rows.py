@@ -395,7 +395,7 @@ def question(row: Mapping[str, str]) -> Question:
         layout=layout,
         measured=number(row, "step_time_s"),
         publisher=publisher_of(source),
-        group=f"{row.get('model') or ''}|{chip}",
+        group=row.get("group") or f"{row.get('model') or ''}|{chip}",
         source=source,
         task=row.get("task") or "",
         dropout=bool(software.get("dropout", False)),
