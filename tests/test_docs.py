@@ -156,6 +156,18 @@ def test_commands_do_as_shown(page: Path) -> None:
     assert TOOL.transcripts.render(text, performed) == text
 
 
+@pytest.mark.parametrize(
+    "page", [page for page in WRITTEN if "```python" in page.read_text(encoding="utf-8")], ids=named
+)
+def test_python_runs(page: Path) -> None:
+    """The Python of a page runs as it stands, block after block, and what it asserts holds."""
+    code = re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    scope: dict[str, object] = {}
+    for block in code:
+        exec(compile(block, named(page), "exec"), scope)
+    assert code
+
+
 def test_commands_of_the_issue_are_shown() -> None:
     """The documentation shows every command at work, so that none goes untested."""
     shown = " ".join(

@@ -14,25 +14,28 @@ from typing import Any
 FOLDER = Path(__file__).resolve().parent
 WIDTH, HEIGHT = 720, 480
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 52, 56
+MARGIN = 1.15
 INSIDE, OUTSIDE, INK, FAINT, PAPER = "#2166ac", "#d6604d", "#222222", "#d0d0d0", "#ffffff"
 FONT = "font-family='Helvetica, Arial, sans-serif'"
 
 
 class Axis:
-    """A logarithmic axis from ``low`` to ``high`` (whole decades) onto pixels ``start`` to ``end``."""
+    """A logarithmic axis from ``low`` to ``high`` onto pixels ``start`` to ``end``."""
 
     def __init__(self, low: float, high: float, start: float, end: float) -> None:
-        self.low, self.high = math.floor(math.log10(low)), math.ceil(math.log10(high))
+        self.low, self.high = low / MARGIN, high * MARGIN
         self.start, self.end = start, end
 
     def at(self, value: float) -> float:
         """Pixel of a value."""
-        share = (math.log10(value) - self.low) / (self.high - self.low)
+        share = math.log(value / self.low) / math.log(self.high / self.low)
         return round(self.start + share * (self.end - self.start), 1)
 
-    def decades(self) -> list[float]:
-        """Ticks."""
-        return [10.0**power for power in range(self.low, self.high + 1)]
+    def ticks(self) -> list[float]:
+        """1 and 3 of every decade that the axis reaches."""
+        powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        values = (float(f"{step}e{power}") for power in powers for step in (1, 3))
+        return [value for value in values if self.low <= value <= self.high]
 
 
 def text(x: float, y: float, words: str, size: int = 12, anchor: str = "middle", more: str = "") -> str:
@@ -52,13 +55,13 @@ def seconds(value: float) -> str:
 
 def frame(x: Axis, y: Axis) -> Iterable[str]:
     """Grid, ticks and names of the axes, the diagonal of a perfect prediction and its 20% band."""
-    for value in x.decades():
+    for value in x.ticks():
         yield line(x.at(value), y.start, x.at(value), y.end, FAINT)
         yield text(x.at(value), y.start + 18, seconds(value))
-    for value in y.decades():
+    for value in y.ticks():
         yield line(x.start, y.at(value), x.end, y.at(value), FAINT)
         yield text(x.start - 8, y.at(value) + 4, seconds(value), anchor="end")
-    low, high = 10.0**x.low, 10.0**x.high
+    low, high = x.low, x.high
     yield line(x.at(low), y.at(low), x.at(high), y.at(high), INK, " stroke-width='1.2'")
     for factor in (1.2, 1 / 1.2):
         start, end = max(low, low / factor), min(high, high / factor)

@@ -46,7 +46,7 @@ class Case:
 
 def architecture_of(cluster: Cluster) -> str:
     """Key of the fits of a chip's architecture."""
-    return cluster.chip.architecture.replace("-", "_")
+    return cluster.chip.architecture
 
 
 def peak_of(cluster: Cluster, number_format: str) -> float:

@@ -15,9 +15,7 @@ from exaplan.perf.step import step_terms
 
 def make_batch(cases: Sequence[tuple[Any, ...]]) -> Any:
     """A callable(tunings (n, fields)) -> step times (n,), for cases of (operators, blocks, layers, cut, hw, job)."""
-    from numba.typed import List
-
-    held = List()
+    held = numba().typed.List()
     for case in cases:
         held.append(case)
     step = compiled(step_terms)

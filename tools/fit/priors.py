@@ -12,7 +12,7 @@ from solver import Prior
 BASE = {
     "matmul": (1.05, 0.06, "kernels of the fit ran alone; in a step they share power and memory with others"),
     "matmul_low": (1.10, 0.12, "as matmul, with scaling factors applied in the epilogue"),
-    "grouped": (1.10, 0.15, "grouped products of unequal rows: grouped GEMM reaches 80-100% of one large GEMM"),
+    "grouped": (1.15, 0.15, "rows of each expert are padded and quantised apart"),
     "attention": (1.10, 0.15, "as matmul"),
     "attention_back": (1.00, 0.10, "the published backward share is in the kernel curve"),
     "vector": (1.10, 0.10, "norms and activations that a framework does not fuse are passes of their own"),
@@ -52,7 +52,6 @@ EFFECTS = {
     ("architecture", "matmul"): 0.12,
     ("architecture", "attention"): 0.15,
     ("architecture", "vector"): 0.15,
-    ("architecture", "grouped"): 0.08,
     ("precision", "matmul_low"): 0.10,
     ("precision", "cast"): 0.30,
     ("experts", "overall"): 0.08,

@@ -132,7 +132,7 @@ def feature_rows(p: Problem, thetas: dict[tuple[str, str], Array]) -> tuple[list
     rows, errors = [], np.zeros(len(p.questions))
     values = {cell: tunings(theta, p.plan) for cell, theta in thetas.items()}
     for i, (q, case) in enumerate(zip(p.questions, p.cases, strict=True)):
-        tune = tuning.unhidden(Tuning(*values[q.publisher, q.group][i]), q.training.framework)
+        tune = tuning.with_facts(Tuning(*values[q.publisher, q.group][i]), q.training.framework)
         cut, job = cases.cut(q.layout, q.graphs), cases.job(case, q.layout, q.dropout)
         terms = step_terms(*case.packed, cut, case.hardware, job, tune)
         arch = cases.architecture_of(case.cluster)

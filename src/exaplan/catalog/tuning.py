@@ -92,14 +92,17 @@ def folds() -> Mapping[str, Any]:
 def tuning(architecture: str, framework: str, precision: str, experts: bool, fold: str = "") -> Tuning:
     """The shipped Tuning, or that of a cross-validation fold."""
     chosen = folds()["folds"][fold] if fold else record()["coefficients"]
-    return unhidden(compose(chosen, keys(architecture, framework, precision, experts)), framework)
+    return with_facts(compose(chosen, keys(architecture, framework, precision, experts)), framework)
 
 
-def unhidden(found: Tuning, framework: str) -> Tuning:
-    """A generation marked ``overlap: none`` hides no tensor or data traffic: a fact of that software, not a fit."""
-    if generation_named(framework).get("overlap") == "none":
-        return found._replace(tp=1.0, dp=1.0, fsdp=1.0)
-    return found
+def with_facts(found: Tuning, framework: str) -> Tuning:
+    """What is known of a generation as a fact of its software replaces the fit: overlap, fusion, host (frameworks.yaml)."""
+    entry = generation_named(framework)
+    if entry.get("overlap") == "none":
+        found = found._replace(tp=1.0, dp=1.0, fsdp=1.0)
+    if entry.get("fusion") == "full":
+        found = found._replace(vector=1.0, vector_back=1.5)
+    return found._replace(host=float(entry["host"])) if "host" in entry else found
 
 
 def ranges(fold: str = "") -> Mapping[str, Any]:

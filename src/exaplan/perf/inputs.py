@@ -125,7 +125,7 @@ class Tuning(NamedTuple):
     vector_back: elements moved backward over forward. cast: bytes moved per operand element to quantise it.
     host: s per operator launched by the host; floor: s per step. tp, cp, ep, pp, dp, fsdp: share of that communication
     which is not hidden. contention: slowdown of compute while communication is hidden behind it.
-    grouped: time of grouped expert products over the kernel curve. dispatch: cost of permuting rows over a plain pass. imbalance: busiest expert rank over the mean.
+    grouped: time of grouped expert products below 16 bit over the kernel curve. dispatch: cost of permuting rows over a plain pass. imbalance: busiest expert rank over the mean.
     straggle: relative loss per doubling of nodes. optimizer: passes over optimizer state, 1 = each byte once.
     """
 

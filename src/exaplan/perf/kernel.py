@@ -49,6 +49,8 @@ def numba() -> Any:
         print(f"warning: no compile cache at {folder}; set EXAPLAN_CACHE to a writable folder", file=sys.stderr)
     import numba
 
+    if os.environ.get("NUMBA_CACHE_DIR") == str(folder):
+        numba.config.CACHE_DIR = str(folder)  # holds even where numba was imported before
     return numba
 
 

@@ -146,6 +146,16 @@ def outer_bandwidth(network: float, rails: float, oversubscription: float) -> fl
     return network * max(1.0, rails) / max(1.0, oversubscription)
 
 
+def crossing(inner: float, outer: float) -> float:
+    """Traffic over a node boundary in rings through all inner x outer ranks, over that of rings of nodes alone. [1]
+
+    A ring through p ranks carries (p-1)/p of the buffer over every link, those between the nodes included, where one
+    chip a node would carry (outer-1)/outer: measured bus bandwidth of NCCL across nodes is the line rate of the NICs.
+    """
+    ranks = inner * outer
+    return (ranks - 1.0) / ranks * outer / (outer - 1.0) if outer > 1.0 else 1.0
+
+
 def hierarchical_all_reduce(
     size: float, inner: float, outer: float, link: float, network: float, up: LinkFit, out: LinkFit
 ) -> float:
@@ -155,7 +165,7 @@ def hierarchical_all_reduce(
     size / inner over the network. One flat ring would be bound by the network with the whole size; NCCL builds as
     many rings as there are NICs, which moves the same volume.
     """
-    shard = size / max(1.0, inner)
+    shard = crossing(inner, outer) * size / max(1.0, inner)
     inside = reduce_scatter(size, inner, link, up) + all_gather(size, inner, link, up)
     outside = all_reduce(shard, outer, network, out)
     return inside + outside if outer <= 1.0 or inner <= 1.0 else overlapped(inside, outside, up.base + out.base)
@@ -175,7 +185,7 @@ def hierarchical_reduce_scatter(
 ) -> float:
     """Time [s] of a reduce-scatter over inner x outer ranks; ``size`` [B] is the full buffer on every rank."""
     inside = reduce_scatter(size, inner, link, up)
-    outside = reduce_scatter(size / max(1.0, inner), outer, network, out)
+    outside = reduce_scatter(crossing(inner, outer) * size / max(1.0, inner), outer, network, out)
     return inside + outside if outer <= 1.0 or inner <= 1.0 else overlapped(inside, outside, up.base + out.base)
 
 
@@ -184,7 +194,7 @@ def hierarchical_all_gather(
 ) -> float:
     """Time [s] of an all-gather over inner x outer ranks; ``size`` [B] is the full gathered buffer."""
     inside = all_gather(size, inner, link, up)
-    outside = all_gather(size / max(1.0, inner), outer, network, out)
+    outside = all_gather(crossing(inner, outer) * size / max(1.0, inner), outer, network, out)
     return inside + outside if outer <= 1.0 or inner <= 1.0 else overlapped(inside, outside, up.base + out.base)
 
 

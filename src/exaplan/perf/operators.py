@@ -104,16 +104,16 @@ def busiest(op: Row, cut: Cut, tune: Tuning) -> float:
     return tune.imbalance if op[CUT] == EXPERT and cut.ep > 1 else 1.0
 
 
-def slow(op: Row, tune: Tuning) -> float:
-    """Grouped expert products over the curve of plain ones. [1]"""
-    return tune.grouped if op[CUT] == EXPERT else 1.0
+def slow(op: Row, job: Job, tune: Tuning) -> float:
+    """Grouped expert products below 16 bit over the curve of plain ones: rows are padded and quantised by expert. [1]"""
+    return tune.grouped if op[CUT] == EXPERT and job.is_low == 1 else 1.0
 
 
 def product_forward(op: Row, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning) -> float:
     """y = x W. [s]"""
     m = rows_of(op, tokens, cut) * busiest(op, cut, tune)
     n, k = matmul_shape_n(op, cut), matmul_shape_k(op, cut)
-    return slow(op, tune) * product_time(m, n, k, expert_groups(op, cut), op[LOW], hw, job, tune)
+    return slow(op, job, tune) * product_time(m, n, k, expert_groups(op, cut), op[LOW], hw, job, tune)
 
 
 def product_backward(op: Row, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning) -> float:
@@ -123,7 +123,7 @@ def product_backward(op: Row, tokens: float, cut: Cut, hw: Hardware, job: Job, t
     time = product_time(m, k, n, groups, op[LOW], hw, job, tune)
     if op[TRAINED] > 0.0:
         time += product_time(n * groups, k, m / groups, groups, op[LOW], hw, job, tune)
-    return slow(op, tune) * time
+    return slow(op, job, tune) * time
 
 
 def attention_forward(op: Row, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning) -> float:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from exaplan.answers import Scored, Validation
 from exaplan.catalog import Catalog, tuning
+from exaplan.errors import CatalogError
 from exaplan.perf.inputs import Tuning
 from exaplan.truth.predict import Predicted, predict
 from exaplan.truth.rows import Question, Skip, question, read_rows, row_name, scoring_reason
@@ -47,7 +48,12 @@ def known() -> Mapping[tuple[object, ...], str]:
 def fold_of(item: Question) -> str:
     """The fold that predicts a row; "" = the shipped fit."""
     name = known().get(item.configuration, "")
-    return name if name in tuning.folds()["folds"] else ""
+    if name and name not in tuning.folds()["folds"]:
+        raise CatalogError(
+            f"row {item.row_id} took part in the fit, but has no fold {name!r}",
+            hint="run tools/fit/training.py again: a row must never be scored by a fit that saw it",
+        )
+    return name
 
 
 def validate(catalog: Catalog, runs: Path | None = None) -> Validation:

@@ -86,5 +86,4 @@ def _tuning_of(item: Question, shelf: Catalog, fold: str) -> Tuning:
         chip = shelf.chip(item.chip)
     except InputError as error:
         raise Skip(f"chip: {error.problem}") from error
-    arch = chip.architecture.replace("-", "_")
-    return tuning.tuning(arch, item.training.framework, item.training.precision, item.model.experts > 0, fold)
+    return tuning.tuning(chip.architecture, item.training.framework, item.training.precision, item.model.experts > 0, fold)
