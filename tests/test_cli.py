@@ -45,7 +45,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Ask]:
         seen.append(question)
         return answer(catalog)
 
-    monkeypatch.setattr(exaplan, "plan", SimpleNamespace(plan=verb, estimate=verb), raising=False)
+    monkeypatch.setattr(exaplan, "plan", verb)
+    monkeypatch.setattr(exaplan, "estimate", verb)
     truth = SimpleNamespace(validate=lambda catalog, runs=None: validation())
     monkeypatch.setattr(exaplan, "truth", truth, raising=False)
     return seen
@@ -258,9 +259,9 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 def test_interrupting_ends_with_130(tmp_path: Path) -> None:
     """Ctrl-C in the middle of the work is one line and exit code 130."""
     code = (
-        "import sys, time, types, exaplan\n"
+        "import sys, time, exaplan\n"
         "def wait(*a, **k):\n    print('started', file=sys.stderr, flush=True)\n    time.sleep(60)\n"
-        "exaplan.plan = types.SimpleNamespace(plan=wait)\n"
+        "exaplan.plan = wait\n"
         f"sys.argv = ['exaplan', 'plan', *{list(SAID)!r}]\n"
         "from exaplan.cli import main; main()"
     )
@@ -279,7 +280,7 @@ def broken(*args: Any, **options: Any) -> None:
 
 def test_a_bug_is_one_line_and_exit_3(monkeypatch: pytest.MonkeyPatch) -> None:
     """An internal error names itself and where to report it; the traceback only comes when asked for."""
-    monkeypatch.setattr(exaplan, "plan", SimpleNamespace(plan=broken), raising=False)
+    monkeypatch.setattr(exaplan, "plan", broken)
     done = run("plan", *SAID)
     assert done.exit_code == 3 and "internal error (ZeroDivisionError: division by zero)" in done.stderr
     assert "report it" in done.stderr and "Traceback" not in done.output
@@ -295,7 +296,7 @@ def test_progress_goes_to_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
         time.sleep(0.2)
         return answer(catalog)
 
-    monkeypatch.setattr(exaplan, "plan", SimpleNamespace(plan=slow), raising=False)
+    monkeypatch.setattr(exaplan, "plan", slow)
     done = run("plan", *SAID, "--json")
     assert "the first run compiles" in done.stderr and json.loads(done.stdout)["plans"]
 

@@ -1,6 +1,6 @@
 """What the verbs give back, as frozen dataclasses: plain values in SI and USD. ``report/`` shows them.
 
-They are filled by ``plan.py`` and ``truth.py`` and read by ``report/``; nobody writes into them after that.
+They are filled by ``planning`` and ``truth`` and read by ``report/``; nobody writes into them after that.
 """
 
 from __future__ import annotations

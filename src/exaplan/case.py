@@ -115,10 +115,13 @@ def hardware(cluster: Cluster, precision: str, kernel: str = "") -> Hardware:
         oversubscription=cluster.fabric.oversubscription,
         in_network=int(cluster.fabric.in_network),
         processors=processors,
+        host_link=float(tuning.yaml_data("fits/goodput.yaml")["host_link"]["value"]),
     )
 
 
-def make(model: Model, training: Training, cluster: Cluster, tune: Tuning | None = None, *, dropout: bool = False) -> Case:
+def make(
+    model: Model, training: Training, cluster: Cluster, tune: Tuning | None = None, *, dropout: bool = False
+) -> Case:
     """A Case; ``tune`` overrides the shipped tuning (tools/fit and folds do)."""
     if training.precision not in PRECISIONS:
         hint = "known: " + ", ".join(PRECISIONS)

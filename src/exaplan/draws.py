@@ -1,4 +1,9 @@
-"""Ranges: the 80% interval of a prediction from what predictions of unseen runs missed by (data/fits/training.yaml)."""
+"""Ranges: the 80% interval of a prediction from what predictions of unseen runs missed by.
+
+s = sqrt(sum (sigma_k x_k)^2): each part of a step has its own uncertainty sigma_k (data/fits/ranges.yaml) and takes its share
+x_k of the time. The interval is [t exp(-c s), t exp(c s)], with the factor c fitted on the errors of cross-validation
+(data/fits/training.yaml), a split-conformal range (Vovk, Gammerman and Shafer 2005; Lei et al. 2018, doi:10.1080/01621459.2017.1307116).
+"""
 
 from __future__ import annotations
 
@@ -7,11 +12,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from exaplan.catalog import fits, tuning
-from exaplan.perf.inputs import Cut, Hardware, Job
+from exaplan.perf.inputs import Job
 from exaplan.perf.step import Terms
 
 MEASURED = ("ampere", "hopper", "blackwell")
-EXPOSED = ("tp", "cp", "ep", "fsdp", "dp", "transfer", "bubble", "host", "straggle")
+REFERENCE = "hopper"  # the best measured architecture: what others are less sure than
 
 
 class Interval(NamedTuple):
@@ -21,41 +26,60 @@ class Interval(NamedTuple):
     high: float
 
 
-def features(
-    terms: Terms, cut: Cut, hw: Hardware, job: Job, architecture: str, framework: str, blanks: int
-) -> dict[str, float]:
-    """What makes a prediction less sure: each feature widens (or narrows) the interval by exp(coefficient x feature)."""
+class Doubt(NamedTuple):
+    """What is known of a prediction beside its terms: architecture, kernel (attention), lora, blanks (fields chosen by rule)."""
+
+    architecture: str
+    kernel: str
+    lora: bool
+    blanks: int
+
+
+def parts(terms: Terms, job: Job, doubt: Doubt) -> dict[str, float]:
+    """x_k: share of the step that each part takes, or 0 or 1 where it concerns the whole step. [1]"""
     total = terms.total if terms.total > 0.0 else 1.0
+    matrix = (terms.product + terms.recompute) / total
+    attention, passes = terms.attention / total, (terms.vector + terms.optimizer) / total
+    comm = (terms.tp + terms.cp + terms.fsdp + terms.contention + terms.dp + terms.transfer) / total
     return {
-        "base": 1.0,
-        "experts": float(job.experts > 0),
-        "low_precision": float(job.is_low),
-        "exposed": sum(getattr(terms, name) for name in EXPOSED) / total,
-        "attention": terms.attention / total,
-        "pipeline": float(cut.pp > 1),
-        "unmeasured": float(architecture not in MEASURED),
-        "framework": float(not framework),
-        "blanks": float(min(blanks, 3)),
+        "one": 1.0,
+        "product": matrix,
+        "low": matrix * job.is_low,
+        "fine": matrix * job.is_low * (job.low_bytes != 1.0),
+        "moe": (matrix + passes) * (job.experts > 0),
+        "attention": attention,
+        "old": attention * is_old(doubt),
+        "vector": passes,
+        "comm": comm,
+        "ep": terms.ep / total,
+        "wait": (terms.bubble + terms.straggle + terms.host + terms.floor) / total,
+        "young": float(doubt.architecture in tuning.yaml_data("fits/ranges.yaml")["young"]),
+        "unmeasured": kernel_spread(doubt.architecture),
+        "lora": float(doubt.lora),
+        "blanks": math.sqrt(min(doubt.blanks, 3)),
     }
 
 
-def scale(found: Mapping[str, float], coefficients: Mapping[str, float]) -> float:
-    """Standardised width of a prediction's error: exp(sum of coefficient x feature). [log ratio]"""
-    return math.exp(sum(coefficients.get(name, 0.0) * value for name, value in found.items()))
+def is_old(doubt: Doubt) -> bool:
+    """Whether attention runs by an older kernel than the one that was measured."""
+    return doubt.kernel not in ("", "fused", "unfused") and fits.kernel_share(doubt.architecture, doubt.kernel) < 1.0
 
 
 def kernel_spread(architecture: str) -> float:
-    """How much wider the kernel curves of an unmeasured architecture are than those of a measured one. [log ratio]"""
-    return max(0.0, fits.matmul(architecture, "bf16").spread - fits.matmul("hopper", "bf16").spread)
+    """How much wider the kernel curves of an architecture are than those of the best measured one. [log ratio]"""
+    return max(0.0, fits.matmul(architecture, "bf16").spread - fits.matmul(REFERENCE, "bf16").spread)
 
 
-def interval(value: float, found: Mapping[str, float], architecture: str, fold: str = "") -> Interval:
-    """80% interval of a step time: value exp(-z s), z the quantiles of standardised log errors of unseen runs."""
-    record = tuning.ranges(fold)
-    width = scale(found, record["scale"])
-    extra = kernel_spread(architecture) * 1.2816
-    low, high = width * record["high"] + extra, -width * record["low"] + extra
-    return Interval(value * math.exp(-max(low, 0.0)), value * math.exp(max(high, 0.0)))
+def scale(found: Mapping[str, float]) -> float:
+    """s = sqrt(sum (sigma_k x_k)^2). [log ratio]"""
+    table = tuning.yaml_data("fits/ranges.yaml")["parts"]
+    return math.sqrt(sum((float(table[name]["value"]) * value) ** 2 for name, value in found.items()))
+
+
+def interval(value: float, found: Mapping[str, float], fold: str = "") -> Interval:
+    """80% interval of a step time, by the shipped factor or that of a fold. [s]"""
+    width = scale(found) * float(tuning.ranges(fold)["factor"])
+    return Interval(value * math.exp(-width), value * math.exp(width))
 
 
 def observed_interval(value: float, same_layout: bool) -> Interval:

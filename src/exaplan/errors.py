@@ -1,10 +1,10 @@
 """Every error that exaplan raises on purpose.
 
-    ExaplanError
-    |- InputError     the question is wrong: file, line, field, value and remedy   (exit 2)
-    |- CatalogError   a data file of the catalogue is wrong                        (exit 2)
-    |- NoPlan         nothing fits: the limit that binds and the nearest miss      (exit 1)
-    `- SolverError    a solver gave up                                             (exit 3)
+ExaplanError
+|- InputError     the question is wrong: file, line, field, value and remedy   (exit 2)
+|- CatalogError   a data file of the catalogue is wrong                        (exit 2)
+|- NoPlan         nothing fits: the limit that binds and the nearest miss      (exit 1)
+`- SolverError    a solver gave up                                             (exit 3)
 """
 
 from __future__ import annotations

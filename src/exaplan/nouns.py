@@ -16,7 +16,6 @@ def _nothing() -> Mapping[str, Any]:
     return MappingProxyType({})
 
 
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a fact was read. ``kind``: vendor, paper, regulation, measurement, estimate, press, dataset, user."""

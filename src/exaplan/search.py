@@ -53,10 +53,14 @@ def tensor_degrees(case: Case, count: int) -> list[int]:
 
 
 def chunk_degrees(layers: int, pp: int, micro_batches: int) -> list[int]:
-    """Model chunks per pipeline rank: even chunks only; interleaving needs micro-batches in multiples of pp."""
+    """Model chunks per pipeline rank; interleaving needs micro-batches in multiples of pp. [count]
+
+    Even chunks only, or even once embedding and head count as a layer each (Llama 3: 126 layers over 16 ranks x 8).
+    """
     if pp == 1 or micro_batches % pp:
         return [1]
-    return [v for v in range(1, layers // pp + 1) if v == 1 or layers % (pp * v) == 0 or (layers + 2) % (pp * v) == 0]
+    most = (layers + 2) // pp
+    return [v for v in range(1, most + 1) if v == 1 or layers % (pp * v) == 0 or (layers + 2) % (pp * v) == 0]
 
 
 def expert_degrees(case: Case, ranks: int) -> list[int]:
@@ -93,9 +97,7 @@ def layouts(case: Case, count: int, fixed: Mapping[str, Any], rejected: Counter[
                     yield from _inner(case, Layout(dp=dp, tp=tp, pp=pp, cp=cp), batch // dp, fixed, rejected)
 
 
-def _inner(
-    case: Case, outer: Layout, share: int, fixed: Mapping[str, Any], rejected: Counter[str]
-) -> Iterator[Layout]:
+def _inner(case: Case, outer: Layout, share: int, fixed: Mapping[str, Any], rejected: Counter[str]) -> Iterator[Layout]:
     """The rest of a layout: micro-batch, chunks, experts, sharding and recompute; ``share`` sequences a data rank."""
     ranks = outer.dp * outer.cp * outer.tp
     for micro in _values(fixed, "micro_batch", MICRO_BATCHES):
@@ -108,13 +110,16 @@ def _inner(
                 if ranks % (ep * etp):
                     rejected["experts do not divide over ranks"] += 1
                     continue
-                made = replace(outer, micro_batch=micro, vpp=vpp, ep=ep, etp=etp)
+                schedule = "interleaved" if vpp > 1 else "1f1b"
+                made = replace(outer, micro_batch=micro, vpp=vpp, ep=ep, etp=etp, schedule=schedule)
                 yield from _states(made, fixed)
 
 
 def _states(layout: Layout, fixed: Mapping[str, Any]) -> Iterator[Layout]:
     sharded = (1, 3) if layout.pp == 1 and layout.dp * layout.cp > 1 else (1,)
     rest = {name: fixed[name] for name in REST if name in fixed}
+    if layout.vpp > 1 and rest.get("schedule") == "1f1b":
+        rest["schedule"] = "interleaved"
     for zero in _values(fixed, "zero", sharded):
         for recompute in _values(fixed, "recompute", RECOMPUTES):
             yield replace(layout, zero=zero, recompute=recompute, **rest)

@@ -129,10 +129,10 @@ def _answer(
         known = load(catalog)
         question = read(ask, flags, sets or (), known)
 
-        from exaplan import plan as verbs
+        import exaplan
         from exaplan.report import to_json
 
-        answer = getattr(verbs, verb)(question, known, **options)
+        answer = getattr(exaplan, verb)(question, known, **options)
     if out or as_json:
         text = to_json.text(to_json.answer_json(answer, known))
     if out:

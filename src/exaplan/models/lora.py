@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from exaplan.errors import InputError, Place
-from exaplan.models.parts import HALF, READERS, matmul
+from exaplan.models.parts import HALF, READERS, matmul, vector
 from exaplan.nouns import Block, Model, Operator
 
 DEFAULT_TARGETS = ("linear_qkv", "linear_proj")
@@ -94,8 +94,8 @@ def _width(model: Model, operator: Operator, part: str) -> int:
     return operator.n // 2 if part == "half" and gated else operator.n
 
 
-def _pair(operator: Operator, target: str, rank: int, width: int) -> tuple[Operator, Operator]:
-    """x A (kept: its rank-wide result) and (x A) B; cut like the product they stand beside."""
+def _pair(operator: Operator, target: str, rank: int, width: int) -> tuple[Operator, Operator, Operator]:
+    """x A (kept: its rank-wide result), (x A) B, and the sum with the base's output; cut like the product beside them."""
     cuts = {"column": ("none", "column"), "row": ("row", "none"), "expert": ("expert", "expert")}
     first, second = cuts.get(operator.cut, ("none", "none"))
     name = f"{operator.name}.{target}"
@@ -112,4 +112,6 @@ def _pair(operator: Operator, target: str, rank: int, width: int) -> tuple[Opera
         saved_cut="sp",
     )
     up = matmul(f"{name}.lora_b", "lora", rank, width, second, rows=operator.rows, groups=operator.groups)
-    return down, up
+    cut = "column" if second == "column" else ("expert" if second == "expert" else "none")
+    add = vector(f"{name}.lora_add", "lora", 3 * width * operator.rows, cut=cut)
+    return down, up, add

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numpy.typing import NDArray
-
 from exaplan.perf.inputs import (
     ATTENTION,
     CUT,
@@ -17,6 +15,8 @@ from exaplan.perf.inputs import (
     Cut,
     Hardware,
     Job,
+    Row,
+    Table,
     Tuning,
 )
 from exaplan.perf.operators import backward_time, forward_time, local_params, saved_bytes
@@ -26,7 +26,8 @@ class BlockCost(NamedTuple):
     """One layer, one micro-batch, one rank. Times in s, memory in B, parameters in elements.
 
     product, attention, vector: forward + backward compute by kind; forward, backward: the same by pass; recompute: what
-    is computed again; weight: the weight-gradient part of backward. kernels: operators launched forward. shared, expert:
+    is computed again; weight: the weight-gradient part of backward. kernels: operators launched forward. shared,
+    expert:
     parameters held (before sharding over data ranks); trained_shared, trained_expert: of these, with gradients.
     """
 
@@ -53,7 +54,7 @@ def is_recomputed(module: float, cut: Cut) -> bool:
     return (int(module) & cut.recompute) != 0
 
 
-def operator_cost(op: NDArray, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning) -> BlockCost:
+def operator_cost(op: Row, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning) -> BlockCost:
     """One operator as a BlockCost."""
     forward = forward_time(op, tokens, cut, hw, job, tune)
     backward = backward_time(op, tokens, cut, hw, job, tune)
@@ -104,7 +105,7 @@ def add(a: BlockCost, b: BlockCost, times: float) -> BlockCost:
 
 
 def block_cost(
-    ops: NDArray, first: int, last: int, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning
+    ops: Table, first: int, last: int, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning
 ) -> BlockCost:
     """Sum of operators ``first`` to ``last`` (exclusive) of a packed model."""
     total = EMPTY

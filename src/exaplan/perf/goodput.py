@@ -2,8 +2,8 @@
 
 [1] Young 1974, "A first order approximation to the optimum checkpoint interval", doi:10.1145/361147.361115.
 [2] Daly 2006, "A higher order estimate of the optimum checkpoint interval", doi:10.1016/j.future.2004.11.016, eq. 37.
-[3] Llama Team 2024, "The Llama 3 herd of models", arXiv:2407.21783, section 3.3.4: 419 unexpected interruptions in 54 days on
-    16,384 H100, more than 90% effective training time.
+[3] Llama Team 2024, "The Llama 3 herd of models", arXiv:2407.21783, section 3.3.4: 419 unexpected interruptions in 54
+    days on 16,384 H100, more than 90% effective training time.
 """
 
 from __future__ import annotations

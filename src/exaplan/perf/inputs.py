@@ -6,15 +6,39 @@ operators.py reads them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from exaplan.perf.network import LinkFit
 from exaplan.perf.roofline import AttentionFit, ChipRates, GemmFit, VectorFit
 
-KIND, CUT, ROWS, N, K, GROUPS, HEADS, KV_HEADS, WINDOW, CAUSAL, MOVED, PARAMS, TRAINED, SAVED, SAVED_CUT, MODULE, LOW = (
-    range(17)
-)
+(
+    KIND,
+    CUT,
+    ROWS,
+    N,
+    K,
+    GROUPS,
+    HEADS,
+    KV_HEADS,
+    WINDOW,
+    CAUSAL,
+    MOVED,
+    PARAMS,
+    TRAINED,
+    SAVED,
+    SAVED_CUT,
+    MODULE,
+    LOW,
+) = range(17)
 COLUMNS = 17
+
+Table = NDArray[np.float64]  # packed operators, shape (n, COLUMNS)
+Whole = NDArray[np.int64]  # spans of blocks, shape (kinds + 2, 2), or kinds of layers, shape (L,)
+Row = Sequence[float]  # one packed operator: a row of a Table, shape (COLUMNS,)
 
 MATMUL, ATTENTION, VECTOR, LOOKUP, SCAN = range(5)
 UNCUT, COLUMN, ROW, BY_HEADS, EXPERT, VOCAB = range(6)
@@ -51,7 +75,8 @@ class Hardware(NamedTuple):
 
     high, low: rates in the 16-bit format and in the format of the matrix products; fits likewise. memory [B];
     domain [chips joined by scale-up links]; inner, outer: fits of the scale-up and scale-out level; link, network
-    [B/s per chip, one direction]; oversubscription >= 1 beyond ``leaf`` chips; power [W]; idle [W].
+    [B/s per chip, one direction]; oversubscription >= 1 beyond ``leaf`` chips; host_link [B/s per
+    chip, one direction, to host memory].
     """
 
     high: ChipRates
@@ -70,6 +95,7 @@ class Hardware(NamedTuple):
     oversubscription: float
     in_network: int
     processors: float
+    host_link: float
 
 
 class Job(NamedTuple):
@@ -125,7 +151,8 @@ class Tuning(NamedTuple):
     vector_back: elements moved backward over forward. cast: bytes moved per operand element to quantise it.
     host: s per operator launched by the host; floor: s per step. tp, cp, ep, pp, dp, fsdp: share of that communication
     which is not hidden. contention: slowdown of compute while communication is hidden behind it.
-    grouped: time of grouped expert products below 16 bit over the kernel curve. dispatch: cost of permuting rows over a plain pass. imbalance: busiest expert rank over the mean.
+    grouped: time of grouped expert products below 16 bit over the kernel curve. dispatch: cost of permuting rows over a
+    plain pass. imbalance: busiest expert rank over the mean.
     straggle: relative loss per doubling of nodes. optimizer: passes over optimizer state, 1 = each byte once.
     """
 

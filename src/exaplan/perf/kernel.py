@@ -11,7 +11,7 @@ import os
 import sys
 import types
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def numba() -> Any:
     import numba
 
     if os.environ.get("NUMBA_CACHE_DIR") == str(folder):
-        numba.config.CACHE_DIR = str(folder)  # holds even where numba was imported before
+        numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # holds even where numba was imported before
     return numba
 
 
@@ -63,19 +63,20 @@ def _callees(function: types.FunctionType) -> dict[str, types.FunctionType]:
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def compiled(function: Callable[..., Any]) -> Any:
     """``function`` compiled by numba, with everything in exaplan.perf that it calls."""
-    assert_plain(function)
-    scope = dict(function.__globals__)
-    scope.update({name: compiled(callee) for name, callee in _callees(function).items()})
-    twin = types.FunctionType(function.__code__, scope, function.__name__, function.__defaults__)
-    twin.__qualname__, twin.__module__ = function.__qualname__, function.__module__
+    plain = as_plain(function)
+    scope = dict(plain.__globals__)
+    scope.update({name: compiled(callee) for name, callee in _callees(plain).items()})
+    twin = types.FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__)
+    twin.__qualname__, twin.__module__ = plain.__qualname__, plain.__module__
     cached = os.environ.get("EXAPLAN_NO_CACHE") is None
     return numba().njit(twin, cache=cached, error_model="numpy")
 
 
-def assert_plain(function: Callable[..., Any]) -> None:
-    """Only plain functions can be rebuilt."""
+def as_plain(function: Callable[..., Any]) -> types.FunctionType:
+    """The function, if it is a plain one: only these can be rebuilt."""
     if not isinstance(function, types.FunctionType):
         raise TypeError(f"{function!r} is not a plain function")
+    return function

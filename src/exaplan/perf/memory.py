@@ -1,7 +1,8 @@
 """Memory of one rank, term by term. Pure scalar functions; bytes.
 
 [1] Korthikanti et al. 2022, arXiv:2205.05198: activations by schedule.
-[2] Rajbhandari et al. 2019, arXiv:1910.02054: 16-bit weights 2 B, gradients 2 or 4 B, fp32 master and moments 12 B a parameter.
+[2] Rajbhandari et al. 2019, arXiv:1910.02054: 16-bit weights 2 B, gradients 2 or 4 B, fp32 master and moments 12 B a
+    parameter.
 """
 
 from __future__ import annotations

@@ -165,10 +165,12 @@ def hierarchical_all_reduce(
     size / inner over the network. One flat ring would be bound by the network with the whole size; NCCL builds as
     many rings as there are NICs, which moves the same volume.
     """
+    if outer <= 1.0:
+        return all_reduce(size, inner, link, up)
     shard = crossing(inner, outer) * size / max(1.0, inner)
     inside = reduce_scatter(size, inner, link, up) + all_gather(size, inner, link, up)
     outside = all_reduce(shard, outer, network, out)
-    return inside + outside if outer <= 1.0 or inner <= 1.0 else overlapped(inside, outside, up.base + out.base)
+    return outside if inner <= 1.0 else overlapped(inside, outside, up.base + out.base)
 
 
 def overlapped(inside: float, outside: float, base: float) -> float:

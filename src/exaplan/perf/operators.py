@@ -5,8 +5,6 @@ An operator is a row of a packed model (perf/pack.py); tokens are those of one m
 
 from __future__ import annotations
 
-from numpy.typing import NDArray
-
 from exaplan.perf.inputs import (
     ATTENTION,
     BY_HEADS,
@@ -42,11 +40,16 @@ from exaplan.perf.inputs import (
     Job,
     K,
     N,
+    Row,
     Tuning,
 )
-from exaplan.perf.roofline import attention_backward_time, attention_time, matmul_time, unfused_attention_time, vector_time
-
-Row = NDArray  # one packed operator, shape (COLUMNS,)
+from exaplan.perf.roofline import (
+    attention_backward_time,
+    attention_time,
+    matmul_time,
+    unfused_attention_time,
+    vector_time,
+)
 
 
 def share(op: Row, cut: Cut) -> float:
@@ -88,7 +91,9 @@ def matmul_shape_k(op: Row, cut: Cut) -> float:
     return max(1.0, op[K] / cut.tp) if op[CUT] == ROW else op[K]
 
 
-def product_time(m: float, n: float, k: float, groups: float, low: float, hw: Hardware, job: Job, tune: Tuning) -> float:
+def product_time(
+    m: float, n: float, k: float, groups: float, low: float, hw: Hardware, job: Job, tune: Tuning
+) -> float:
     """One matrix product in its number format, with the cast of both operands where that is below 16 bit. [s]
 
     t = tuning * kernel curve + cast m k / bandwidth
@@ -105,7 +110,8 @@ def busiest(op: Row, cut: Cut, tune: Tuning) -> float:
 
 
 def slow(op: Row, job: Job, tune: Tuning) -> float:
-    """Grouped expert products below 16 bit over the curve of plain ones: rows are padded and quantised by expert. [1]"""
+    """Grouped expert products below 16 bit over the curve of plain ones: rows are padded and quantised by expert.
+    [1]"""
     return tune.grouped if op[CUT] == EXPERT and job.is_low == 1 else 1.0
 
 
@@ -174,7 +180,8 @@ def vector_bytes(op: Row, tokens: float, cut: Cut) -> float:
 
 
 def pass_time(op: Row, tokens: float, cut: Cut, hw: Hardware, tune: Tuning) -> float:
-    """A memory-bound pass; permuting rows to and from experts is scattered and costs ``tune.dispatch`` times more. [s]"""
+    """A memory-bound pass; permuting rows to and from experts is scattered and costs ``tune.dispatch`` times more.
+    [s]"""
     scattered = tune.dispatch if int(op[MODULE]) == MOE_BIT else 1.0
     return tune.vector * scattered * vector_time(vector_bytes(op, tokens, cut), hw.high, hw.vector)
 
@@ -182,8 +189,8 @@ def pass_time(op: Row, tokens: float, cut: Cut, hw: Hardware, tune: Tuning) -> f
 def scan_time(op: Row, tokens: float, cut: Cut, hw: Hardware, tune: Tuning) -> float:
     """State-space scan (Mamba-2 SSD): products within chunks and passes over the chunk states. [s]
 
-    FLOP per token = 2 H (Q (N + P) / 2 + 2 N P), H heads of dim P, state N, chunk Q. Dao and Gu 2024 (arXiv:2405.21060),
-    section 6. ``tuning.scan`` scales the roofline, as no kernel was measured.
+    FLOP per token = 2 H (Q (N + P) / 2 + 2 N P), H heads of dim P, state N, chunk Q. Dao and Gu 2024
+    (arXiv:2405.21060), section 6. ``tuning.scan`` scales the roofline, as no kernel was measured.
     """
     heads, p, state, chunk = op[HEADS] / cut.tp, op[N], op[K], op[WINDOW]
     flops = 2.0 * tokens * heads * (0.5 * chunk * (state + p) + 2.0 * state * p)

@@ -5,7 +5,8 @@ group of ``size`` ranks at ``stride`` has min(size, domain / stride) members in 
 
 [1] Korthikanti et al. 2022, arXiv:2205.05198: tensor and sequence parallelism.
 [2] Rajbhandari et al. 2019, "ZeRO", arXiv:1910.02054, section 7: volumes of the stages.
-[3] Liu, Zaharia, Abbeel 2023, "Ring attention", arXiv:2310.01889. [4] Jacobs et al. 2023, "DeepSpeed Ulysses", arXiv:2309.14509.
+[3] Liu, Zaharia, Abbeel 2023, "Ring attention", arXiv:2310.01889. [4] Jacobs et al. 2023, "DeepSpeed Ulysses",
+    arXiv:2309.14509.
 [5] DeepSeek-AI 2024, arXiv:2412.19437, section 2.1.2: node-limited routing.
 """
 
@@ -57,7 +58,8 @@ def gather_time(size: float, ranks: float, stride: float, hw: Hardware) -> float
 
 
 def tensor_forward(tokens: float, cut: Cut, hw: Hardware, job: Job) -> float:
-    """One tensor-parallel region (attention or MLP) forward: all-reduce, or all-gather + reduce-scatter. [s] Source [1]."""
+    """One tensor-parallel region (attention or MLP) forward: all-reduce, or all-gather + reduce-scatter. [s] Source
+    [1]."""
     if cut.tp <= 1:
         return 0.0
     size = 2.0 * tokens * job.hidden
@@ -75,7 +77,8 @@ def tensor_backward(tokens: float, cut: Cut, hw: Hardware, job: Job) -> float:
 
 
 def distinct_nodes(nodes: float, top_k: float) -> float:
-    """Expected number of nodes among ``nodes`` that top_k uniformly drawn experts lie on: n (1 - (1 - 1/n)^k). [count]"""
+    """Expected number of nodes among ``nodes`` that top_k uniformly drawn experts lie on: n (1 - (1 - 1/n)^k).
+    [count]"""
     return float(nodes * (1.0 - (1.0 - 1.0 / nodes) ** top_k))
 
 
@@ -141,7 +144,9 @@ def state_ranks(cut: Cut) -> float:
     return min(whole, cut.zero_group) if cut.zero_group > 0 else whole
 
 
-def gradient_reduce(params: float, ranks: float, group: float, stride: float, cut: Cut, hw: Hardware, job: Job) -> float:
+def gradient_reduce(
+    params: float, ranks: float, group: float, stride: float, cut: Cut, hw: Hardware, job: Job
+) -> float:
     """Reduction of the gradients of ``params`` held parameters over ``ranks``. [s] Source [2].
 
     ZeRO 0: all-reduce. ZeRO 1-3: reduce-scatter within the sharding group, all-reduce of the shard across groups.

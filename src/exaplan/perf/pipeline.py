@@ -5,8 +5,8 @@ Stages hold consecutive model chunks; ``forward`` and ``backward`` are times of 
 
 [1] Narayanan et al. 2021, "Efficient large-scale language model training on GPU clusters using Megatron-LM",
     arXiv:2104.04473, section 2.2: bubble (p - 1)(t_f + t_b) for 1F1B, divided by v when interleaved.
-[2] Qi et al. 2023, "Zero bubble pipeline parallelism", arXiv:2401.10241, table 1: ZB-H1 bubble (p - 1)(t_f + t_b - t_w),
-    t_b the input-gradient part and t_w the weight-gradient part of the backward pass.
+[2] Qi et al. 2023, "Zero bubble pipeline parallelism", arXiv:2401.10241, table 1: ZB-H1 bubble (p - 1)(t_f + t_b -
+    t_w), t_b the input-gradient part and t_w the weight-gradient part of the backward pass.
 [3] DeepSeek-AI 2024, "DeepSeek-V3 technical report", arXiv:2412.19437, table 2: DualPipe bubble
     (p / 2 - 1)(t_fb + t_b - 3 t_w), t_b the whole backward pass, t_fb forward and backward overlapped.
 """
@@ -61,8 +61,9 @@ def bubble(
 def in_flight(schedule: int, stages: float, rank: float, chunks: float, micro_batches: float) -> float:
     """Micro-batches whose activations rank ``rank`` (0 = first) holds at the peak, in whole-rank units.
 
-    1F1B and ZB-H1: min(m, p - rank). Interleaved: min(m v, v p + p - 2 rank - 1) / v (source [1], section 2.2.1 and Korthikanti
-    et al. 2022, arXiv:2205.05198, section 4.2.3: p (1 + (p - 1) / (p v)) on rank 0). DualPipe: p + 1 (source [3]).
+    1F1B and ZB-H1: min(m, p - rank). Interleaved: min(m v, v p + p - 2 rank - 1) / v (source [1], section 2.2.1 and
+    Korthikanti et al. 2022, arXiv:2205.05198, section 4.2.3: p (1 + (p - 1) / (p v)) on rank 0). DualPipe: p + 1
+    (source [3]).
     """
     if schedule == DUALPIPE:
         return min(micro_batches, stages + 1.0)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 
 class PowerFit(NamedTuple):
-    """Share of the TDP drawn while idle, in matrix work, in memory-bound work and while communicating or waiting. [1]"""
+    """Share of the TDP drawn while idle, in matrix work, in memory-bound work and while communicating or waiting.
+    [1]"""
 
     idle: float
     product: float
@@ -31,7 +32,8 @@ def chip_power(tdp: float, product: float, memory: float, total: float, fit: Pow
 
 
 def wall_power(chip: float, tdp: float, node: float, chips: float, pue: float) -> float:
-    """Power at the meter per chip. [W]; node: rated power of the node, whose remainder (host, fans, network) is constant.
+    """Power at the meter per chip. [W]; node: rated power of the node, whose remainder (host, fans, network) is
+    constant.
 
     P = PUE (P_chip + max(0, node / chips - TDP)).
     """

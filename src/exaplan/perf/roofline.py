@@ -170,9 +170,7 @@ def attended_keys(seq_q: float, seq_kv: float, window: float, causal: bool, tile
     return keys
 
 
-def attention_flops(
-    batch: float, seq_q: float, keys: float, heads: float, qk_dim: float, v_dim: float
-) -> float:
+def attention_flops(batch: float, seq_q: float, keys: float, heads: float, qk_dim: float, v_dim: float) -> float:
     """FLOPs [2 x MAC] of the two products of attention: 2 batch heads seq_q keys (qk_dim + v_dim)."""
     return 2.0 * batch * heads * seq_q * keys * (qk_dim + v_dim)
 
@@ -236,9 +234,7 @@ def attention_time(
     """
     if batch <= 0.0 or seq_q <= 0.0 or heads <= 0.0:
         return 0.0
-    return attention_roofs(
-        batch, seq_q, seq_kv, heads, kv_heads, qk_dim, v_dim, window, causal, rates, fit, 1.0, 1.0
-    )
+    return attention_roofs(batch, seq_q, seq_kv, heads, kv_heads, qk_dim, v_dim, window, causal, rates, fit, 1.0, 1.0)
 
 
 def attention_backward_time(
@@ -262,9 +258,7 @@ def attention_backward_time(
     if batch <= 0.0 or seq_q <= 0.0 or heads <= 0.0:
         return 0.0
     work = 2.5 / fit.backward
-    return attention_roofs(
-        batch, seq_q, seq_kv, heads, kv_heads, qk_dim, v_dim, window, causal, rates, fit, work, 2.5
-    )
+    return attention_roofs(batch, seq_q, seq_kv, heads, kv_heads, qk_dim, v_dim, window, causal, rates, fit, work, 2.5)
 
 
 def vector_time(moved: float, rates: ChipRates, fit: VectorFit) -> float:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numpy.typing import NDArray
-
 from exaplan.perf.block import BlockCost
 from exaplan.perf.inputs import (
     ATTENTION,
@@ -21,6 +19,7 @@ from exaplan.perf.inputs import (
     Job,
     K,
     N,
+    Table,
     Tuning,
 )
 from exaplan.perf.parallel import (
@@ -58,9 +57,7 @@ class StageCost(NamedTuple):
     largest: float
 
 
-EMPTY_STAGE = StageCost(
-    0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-)
+EMPTY_STAGE = StageCost(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def chunk_size(chunk: int, chunks: int, layers: int) -> int:
@@ -74,7 +71,7 @@ def chunk_size(chunk: int, chunks: int, layers: int) -> int:
     return base + (1 if start <= chunk < start + spare else 0)
 
 
-def count_rows(ops: NDArray, first: int, last: int) -> float:
+def count_rows(ops: Table, first: int, last: int) -> float:
     """Tensor-parallel regions of a block: its row-cut products. [count]"""
     regions = 0.0
     for i in range(first, last):
@@ -83,7 +80,7 @@ def count_rows(ops: NDArray, first: int, last: int) -> float:
     return regions
 
 
-def has_experts(ops: NDArray, first: int, last: int) -> bool:
+def has_experts(ops: Table, first: int, last: int) -> bool:
     """Whether a block routes tokens to experts."""
     for i in range(first, last):
         if ops[i, CUT] == EXPERT:
@@ -91,7 +88,7 @@ def has_experts(ops: NDArray, first: int, last: int) -> bool:
     return False
 
 
-def context_width(ops: NDArray, first: int, last: int, cut: Cut) -> float:
+def context_width(ops: Table, first: int, last: int, cut: Cut) -> float:
     """Elements per token that context parallelism moves for the attention of a block. [elements]"""
     width = 0.0
     for i in range(first, last):
@@ -103,7 +100,8 @@ def context_width(ops: NDArray, first: int, last: int, cut: Cut) -> float:
 
 
 def unhidden(comm: float, window: float, leak: float) -> float:
-    """Exposed part of a transfer that may hide behind ``window`` s of compute: leak share plus what does not fit. [s]"""
+    """Exposed part of a transfer that may hide behind ``window`` s of compute: leak share plus what does not fit.
+    [s]"""
     return leak * min(comm, window) + max(0.0, comm - window)
 
 
@@ -123,7 +121,13 @@ def sharded_time(cost: BlockCost, cut: Cut, hw: Hardware, job: Job, tune: Tuning
     whole = 1.0 * cut.dp * cut.cp
     scatter = gradient_reduce(cost.trained_shared, whole, ranks, stride, cut, hw, job)
     scatter += gradient_reduce(
-        cost.trained_expert, max(1.0, whole * cut.tp / (cut.ep * cut.etp)), expert_ranks, 1.0 * cut.ep * cut.etp, cut, hw, job
+        cost.trained_expert,
+        max(1.0, whole * cut.tp / (cut.ep * cut.etp)),
+        expert_ranks,
+        1.0 * cut.ep * cut.etp,
+        cut,
+        hw,
+        job,
     )
     total = 2.0 * gather + scatter
     exposed = unhidden(gather, cost.forward, tune.fsdp) + unhidden(
@@ -133,12 +137,13 @@ def sharded_time(cost: BlockCost, cut: Cut, hw: Hardware, job: Job, tune: Tuning
 
 
 def layer_cost(
-    ops: NDArray, first: int, last: int, cost: BlockCost, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning
+    ops: Table, first: int, last: int, cost: BlockCost, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning
 ) -> StageCost:
     """A layer with its communication.
 
-    Recomputing the whole layer repeats its forward communication and keeps its input. Tensor traffic of the backward pass
-    hides behind the weight gradients (Korthikanti et al. 2022, arXiv:2205.05198, section 4.2.2); frozen weights have none.
+    Recomputing the whole layer repeats its forward communication and keeps its input. Tensor traffic of the backward
+    pass hides behind the weight gradients (Korthikanti et al. 2022, arXiv:2205.05198, section 4.2.2); frozen weights
+    have none.
     """
     passes = 2.0 + cut.whole
     regions = count_rows(ops, first, last)

@@ -1,14 +1,13 @@
-"""One training step: stages into a pipeline, gradients into an optimizer, and all terms into one time and one memory."""
+"""One training step: stages into a pipeline, gradients into an optimizer, and all terms into one time and one
+memory."""
 
 from __future__ import annotations
 
 import math
 from typing import NamedTuple
 
-from numpy.typing import NDArray
-
 from exaplan.perf.block import block_cost
-from exaplan.perf.inputs import Cut, Hardware, Job, Tuning
+from exaplan.perf.inputs import Cut, Hardware, Job, Table, Tuning, Whole
 from exaplan.perf.memory import (
     MemoryTerms,
     gradients_bytes,
@@ -46,7 +45,7 @@ class Terms(NamedTuple):
     total: float
 
 
-def rank_cost(layers: NDArray, costs: tuple[StageCost, ...], rank: int, cut: Cut) -> StageCost:
+def rank_cost(layers: Whole, costs: tuple[StageCost, ...], rank: int, cut: Cut) -> StageCost:
     """All layers of one pipeline rank. layers[i] is the kind of layer i, costs[kind] its cost.
 
     costs has four entries (kinds of layer); a model with fewer repeats the last.
@@ -66,9 +65,10 @@ def rank_cost(layers: NDArray, costs: tuple[StageCost, ...], rank: int, cut: Cut
 
 
 def kind_cost(
-    ops: NDArray, blocks: NDArray, kind: int, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning
+    ops: Table, blocks: Whole, kind: int, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning
 ) -> StageCost:
-    """Cost of one layer of a kind; blocks[kind] = (first, last) operator. Whole-layer recompute saves only its input."""
+    """Cost of one layer of a kind; blocks[kind] = (first, last) operator. Whole-layer recompute saves only its
+    input."""
     first, last = int(blocks[kind, 0]), int(blocks[kind, 1])
     cost = block_cost(ops, first, last, tokens, cut, hw, job, tune)
     return layer_cost(ops, first, last, cost, tokens, cut, hw, job, tune)
@@ -98,14 +98,14 @@ def without_recompute(cut: Cut) -> Cut:
 
 
 def edge_cost(
-    ops: NDArray, blocks: NDArray, kind: int, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning
+    ops: Table, blocks: Whole, kind: int, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning
 ) -> StageCost:
     """Cost of the embedding or the head, which are never recomputed."""
     return kind_cost(ops, blocks, kind, tokens, without_recompute(cut), hw, job, tune)
 
 
 def step_stages(
-    ops: NDArray, blocks: NDArray, layers: NDArray, cut: Cut, hw: Hardware, job: Job, tune: Tuning
+    ops: Table, blocks: Whole, layers: Whole, cut: Cut, hw: Hardware, job: Job, tune: Tuning
 ) -> tuple[StageCost, StageCost, StageCost, float, float]:
     """(slowest rank, first rank, last rank, sum of times over ranks, deepest saved share). Times per micro-batch.
 
@@ -138,7 +138,8 @@ def step_stages(
 
 
 def gradient_time(stage: StageCost, cut: Cut, hw: Hardware, job: Job, tune: Tuning) -> float:
-    """Exposed data-parallel traffic once per step: reduction behind the last backward, gather behind the first forward. [s]
+    """Exposed data-parallel traffic once per step: reduction behind the last backward, gather behind the first forward.
+    [s]
 
     ZeRO-3 without a pipeline moves its parameters per micro-batch instead (stage.sharded_time).
     """
@@ -160,7 +161,8 @@ def optimizer_time(stage: StageCost, cut: Cut, hw: Hardware, job: Job, tune: Tun
     """Gradient norm, clipping and Adam over this rank's share of the state. [s]
 
     Bytes: gradient read for the norm and again, master weights and two moments read and written, 16-bit weight written.
-    Offload: the same state crosses the host link (PCIe, 16 B a parameter both ways) instead.
+    Offload (Ren et al. 2021, ZeRO-Offload, arXiv:2101.06840): gradients cross the host link down and 16-bit weights up;
+    the processor's own time is taken as hidden.
     """
     shared, expert = stage.trained_shared, stage.trained_expert
     if cut.zero >= 1:
@@ -168,8 +170,19 @@ def optimizer_time(stage: StageCost, cut: Cut, hw: Hardware, job: Job, tune: Tun
         expert /= max(1.0, 1.0 * cut.dp * cut.cp * cut.tp / (cut.ep * cut.etp))
     each = 2.0 * job.grad_bytes + 2.0 * job.master_bytes + 2.0
     if cut.offload == 1:
-        return (shared + expert) * (job.grad_bytes + 2.0) / hw.network
+        return (shared + expert) * max(job.grad_bytes, 2.0) / hw.host_link
     return tune.optimizer * vector_time((shared + expert) * each, hw.high, hw.vector)
+
+
+def weight_cast_time(stage: StageCost, m: float, cut: Cut, hw: Hardware, job: Job) -> float:
+    """Quantising 16-bit weights in the two layouts of forward and backward: 2 B read, 2 low_bytes written each. [s]
+
+    Once a step, as the result is kept between micro-batches; under ZeRO-3 after every gather, so ``m`` times.
+    """
+    if job.is_low == 0:
+        return 0.0
+    times = m if cut.zero >= 3 and cut.pp == 1 else 1.0
+    return times * vector_time((2.0 + 2.0 * job.low_bytes) * (stage.shared + stage.expert), hw.high, hw.vector)
 
 
 def micro_batches(cut: Cut, job: Job) -> float:
@@ -184,9 +197,7 @@ def host_time(stage: StageCost, cut: Cut, tune: Tuning) -> float:
     return tune.host * stage.kernels * (3.0 + cut.whole)
 
 
-def step_terms(
-    ops: NDArray, blocks: NDArray, layers: NDArray, cut: Cut, hw: Hardware, job: Job, tune: Tuning
-) -> Terms:
+def step_terms(ops: Table, blocks: Whole, layers: Whole, cut: Cut, hw: Hardware, job: Job, tune: Tuning) -> Terms:
     """Time of one training step, term by term. [s]
 
     T = ((m t_slowest + bubble + transfers) + dp + optimizer)(1 + straggle log2 nodes) + floor, m micro-batches.
@@ -205,7 +216,7 @@ def step_terms(
     transfer = 2.0 * hop * (tune.pp * m * cut.vpp + (cut.pp - 1.0))
     heavier = first if first.trained_shared + first.trained_expert > last.trained_shared + last.trained_expert else last
     dp = gradient_time(heavier, cut, hw, job, tune)
-    optimizer = optimizer_time(heavier, cut, hw, job, tune)
+    optimizer = optimizer_time(heavier, cut, hw, job, tune) + weight_cast_time(heavier, m, cut, hw, job)
     work = tune.overall * (busy + idle + transfer + dp + optimizer)
     straggle = work * tune.straggle * math.log2(max(1.0, job.chips / hw.domain))
     o = tune.overall
@@ -230,11 +241,18 @@ def step_terms(
     )
 
 
+def stored(held: float, trained: float, job: Job) -> float:
+    """Held parameters as if all were 16-bit: frozen ones are kept in the low format where there is one. [elements]"""
+    frozen = held - trained
+    return trained + frozen * (job.low_bytes / 2.0 if job.is_low == 1 else 1.0)
+
+
 def rank_memory(stage: StageCost, flight: float, logits: float, cut: Cut, hw: Hardware, job: Job) -> MemoryTerms:
     """Memory of one pipeline rank. [B]; flight: micro-batches in flight."""
     ranks = state_ranks(cut)
     wide = max(1.0, 1.0 * cut.dp * cut.cp * cut.tp / (cut.ep * cut.etp))
-    weights = weights_bytes(stage.shared, cut, ranks) + weights_bytes(stage.expert, cut, wide)
+    weights = weights_bytes(stored(stage.shared, stage.trained_shared, job), cut, ranks)
+    weights += weights_bytes(stored(stage.expert, stage.trained_expert, job), cut, wide)
     gradients = gradients_bytes(stage.trained_shared, cut, job, ranks) + gradients_bytes(
         stage.trained_expert, cut, job, wide
     )
@@ -256,10 +274,10 @@ def rank_memory(stage: StageCost, flight: float, logits: float, cut: Cut, hw: Ha
 
 
 def step_memory(
-    ops: NDArray, blocks: NDArray, layers: NDArray, vocab: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning
+    ops: Table, blocks: Whole, layers: Whole, vocab: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning
 ) -> MemoryTerms:
     """Memory of the fullest rank, the first or the last. [B]"""
-    _, first, last, _, head_saved = step_stages(ops, blocks, layers, cut, hw, job, tune)
+    _, first, last, _, _ = step_stages(ops, blocks, layers, cut, hw, job, tune)
     m, tokens = micro_batches(cut, job), cut.micro_batch * job.seq / cut.cp
     logits = logits_bytes(tokens, vocab, cut)
     deep = in_flight(cut.schedule, cut.pp, 0.0, cut.vpp, m)
@@ -270,9 +288,9 @@ def step_memory(
 
 
 def layout_score(
-    ops: NDArray,
-    blocks: NDArray,
-    layers: NDArray,
+    ops: Table,
+    blocks: Whole,
+    layers: Whole,
     vocab: float,
     cut: Cut,
     hw: Hardware,

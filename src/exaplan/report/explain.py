@@ -61,6 +61,12 @@ def terms_of(plan: Mapping[str, Any]) -> dict[str, Term]:
     return {term.name: term for term in terms}
 
 
+def explain(plan: Mapping[str, Any], term: str | None = None) -> dict[str, Any]:
+    """Where the figures of a plan (its JSON) came from: of one term, or of all."""
+    place = Place("plan")
+    return explain_json(check(plan, place), term, place)
+
+
 def explain_json(plan: Mapping[str, Any], name: str | None, place: Place) -> dict[str, Any]:
     """The explanation as JSON: each term with value, formula and inputs; figures and sources."""
     provenance = plan["provenance"]

@@ -112,7 +112,9 @@ def report(outcomes: list[Outcome], skipped: tuple[tuple[str, str], ...], failed
         groups=groups,
         skipped=skipped,
         publishers_mean={
-            "median_abs_error": statistics.fmean(s.median_abs_error for s in publishers.values()) if publishers else 0.0,
+            "median_abs_error": statistics.fmean(s.median_abs_error for s in publishers.values())
+            if publishers
+            else 0.0,
             "mean_abs_error": statistics.fmean(s.mean_abs_error for s in publishers.values()) if publishers else 0.0,
         },
         notes=tuple(notes + chosen_notes(outcomes)),
@@ -162,7 +164,9 @@ GROUPINGS: Mapping[str, Callable[[Question], str]] = {
     "chip family": chip_family,
     "model family": model_family,
     "precision": lambda item: item.training.precision,
-    "task": lambda item: "lora" if "lora" in item.task.lower() else ("sft" if "sft" in item.task.lower() else "pretrain"),
+    "task": lambda item: (
+        "lora" if "lora" in item.task.lower() else ("sft" if "sft" in item.task.lower() else "pretrain")
+    ),
     "experts": lambda item: "moe" if item.model.experts else "dense",
     "kernels": kernels_of,
     "chip seen": seen,

@@ -75,10 +75,14 @@ def predict(item: Question, shelf: Catalog, fold: str = "") -> Predicted:
     case, layout = posed.case, posed.layout
     cut, job = cases.cut(layout, item.graphs), cases.job(case, layout, item.dropout)
     terms = step_terms(*case.packed, cut, case.hardware, job, case.tuning)
-    arch = cases.architecture_of(case.cluster)
-    found = draws.features(terms, cut, case.hardware, job, arch, item.training.framework, len(item.chosen))
-    interval = draws.interval(terms.total, found, arch, fold)
+    interval = draws.interval(terms.total, draws.parts(terms, job, doubt_of(item, case)), fold)
     return Predicted(terms.total, interval.low, interval.high)
+
+
+def doubt_of(item: Question, case: Case) -> draws.Doubt:
+    """What widens the range of a row."""
+    lora = item.training.method == "lora"
+    return draws.Doubt(cases.architecture_of(case.cluster), item.training.attention, lora, len(item.chosen))
 
 
 def _tuning_of(item: Question, shelf: Catalog, fold: str) -> Tuning:
@@ -86,4 +90,6 @@ def _tuning_of(item: Question, shelf: Catalog, fold: str) -> Tuning:
         chip = shelf.chip(item.chip)
     except InputError as error:
         raise Skip(f"chip: {error.problem}") from error
-    return tuning.tuning(chip.architecture, item.training.framework, item.training.precision, item.model.experts > 0, fold)
+    return tuning.tuning(
+        chip.architecture, item.training.framework, item.training.precision, item.model.experts > 0, fold
+    )

@@ -1,0 +1,88 @@
+"""The Answer: everything that report/ shows, with what binds, what was assumed and where the numbers came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from exaplan import case as cases
+from exaplan import draws
+from exaplan.answers import Answer, Priced, Relief
+from exaplan.catalog import fits, tuning
+from exaplan.planning.pricing import checkpoint_every, rent_of
+from exaplan.planning.resolving import Setting
+from exaplan.planning.tracing import inputs_of
+
+
+def answer(
+    setting: Setting,
+    priced: tuple[Priced, ...],
+    rejected: Mapping[str, int],
+    considered: int,
+    rate: float | None,
+    relief: tuple[Relief, ...] = (),
+) -> Answer:
+    """Everything that report/ shows."""
+    ask, cluster = setting.ask, setting.cluster
+    resolved = ask.resolved()
+    resolved.setdefault("cluster", {})["count"] = cluster.count
+    return Answer(
+        kind="training",
+        ask=resolved,
+        model=setting.model,
+        chip=cluster.chip,
+        node=cluster.node,
+        cluster=cluster,
+        count=cluster.count,
+        estimates=priced,
+        binding=binding(setting, priced[0], rejected),
+        relief=relief,
+        rejected=rejected,
+        considered=considered,
+        rate=rate,
+        assumptions=(*setting.assumptions, *assumptions(setting)),
+        defaults=ask.defaults(),
+        inputs=inputs_of(setting, priced[0].estimate),
+        provenance=provenance(setting),
+    )
+
+
+def assumptions(setting: Setting) -> list[str]:
+    """What had to be assumed, and what could not be told."""
+    chip, notes = setting.cluster.chip, []
+    if not setting.case.framework:
+        notes.append("framework unknown: the pooled fit over all frameworks, with a wider range")
+    if cases.architecture_of(setting.cluster) not in draws.MEASURED:
+        notes.append(f"no kernel of {chip.architecture} was measured: curves inherited, range widened")
+    if setting.ask.tokens is not None and rent_of(setting) is None:
+        notes.append(
+            f"no rent of {chip.name} is known, so cost is unknown: give cluster.node a node file with `rent`, or a folder "
+            "with prices.csv by --catalog"
+        )
+    return notes
+
+
+def binding(setting: Setting, best: Priced, rejected: Mapping[str, int]) -> tuple[str, ...]:
+    """Limits that hold the best plan back: those it comes within 5% of, and memory where it shut out layouts."""
+    bounds, out = setting.ask.bounds(), []
+    if rejected.get("memory"):
+        out.append("memory")
+    power = best.estimate.power * setting.cluster.count
+    pairs = (
+        ("deadline", best.time, bounds.deadline),
+        ("money", best.cost, bounds.money),
+        ("power", power, bounds.power),
+    )
+    out += [name for name, value, limit in pairs if value is not None and limit is not None and value > 0.95 * limit]
+    return (*out, "chips")
+
+
+def provenance(setting: Setting) -> dict[str, Any]:
+    """Fits, tuning and failure record behind the numbers."""
+    arch = cases.architecture_of(setting.cluster)
+    return {
+        "fits": {"architecture": arch, "gemm": fits.record("gemm")["input"], "training": tuning.record()["input"]},
+        "tuning": setting.case.tuning._asdict(),
+        "framework": setting.case.framework or "pooled",
+        "checkpoint_interval": checkpoint_every(setting),
+    }

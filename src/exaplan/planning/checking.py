@@ -1,0 +1,133 @@
+"""Refusals: layouts that cannot exist, models that do not fit, limits that nothing meets; each with a remedy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from exaplan import case as cases
+from exaplan.answers import Priced
+from exaplan.ask import Ask
+from exaplan.errors import InputError, NoPlan
+from exaplan.nouns import Layout, Limits
+from exaplan.planning.resolving import Setting
+from exaplan.search import Found
+
+
+def check(setting: Setting, layout: Layout) -> None:
+    """Refuse layouts that cannot exist, with the field and the remedy."""
+    _check_degrees(setting, layout)
+    _check_batch(setting, layout)
+    _check_experts(setting, layout)
+    _check_recompute(setting.ask, layout)
+
+
+def _check_degrees(setting: Setting, layout: Layout) -> None:
+    ask, model, count = setting.ask, setting.model, setting.cluster.count
+    if layout.chips != count:
+        problem = f"dp x tp x pp x cp = {layout.chips:,}, but the cluster has {count:,} chips"
+        raise _bad(ask, "layout", problem, "make the product equal to cluster.count")
+    for op in (op for block in model.blocks for op in block.operators if op.kind in ("attention", "scan")):
+        if op.heads % layout.tp:
+            problem = f"{op.heads} heads of {model.name} do not divide over tp = {layout.tp}"
+            raise _bad(ask, "layout.tp", problem, f"use a tp that divides {op.heads}")
+    if layout.pp * layout.vpp > len(model.layers) + 2:
+        problem = f"pp x vpp = {layout.pp * layout.vpp} exceeds the {len(model.layers)} layers with embedding and head"
+        raise _bad(ask, "layout.pp", problem, "use fewer stages or chunks")
+
+
+def _check_batch(setting: Setting, layout: Layout) -> None:
+    batch = setting.case.training.global_batch
+    if batch % (layout.dp * layout.micro_batch):
+        problem = f"global_batch {batch} does not divide over dp {layout.dp} x micro_batch {layout.micro_batch}"
+        raise _bad(setting.ask, "work.global_batch", problem, "make global_batch a multiple of dp x micro_batch")
+
+
+def _check_experts(setting: Setting, layout: Layout) -> None:
+    experts, ranks = setting.model.experts, layout.dp * layout.cp * layout.tp
+    if layout.ep > 1 and (not experts or experts % layout.ep or ranks % (layout.ep * layout.etp)):
+        problem = f"ep = {layout.ep} does not divide {experts} experts over {ranks} ranks"
+        raise _bad(setting.ask, "layout.ep", problem, "use an ep that divides the experts and dp x cp x tp")
+
+
+def _check_recompute(ask: Ask, layout: Layout) -> None:
+    try:
+        cases.cut(layout)
+    except (KeyError, ValueError) as error:
+        hint = "none, selective, full, full:0.5, or module names: layernorm, core_attn, mlp, mlp_act, moe, ..."
+        raise _bad(ask, "layout.recompute", f"unknown recompute setting {layout.recompute!r}", hint) from error
+
+
+def _bad(ask: Ask, field: str, problem: str, hint: str) -> InputError:
+    place = ask.place(*field.split("."))
+    return InputError(problem, hint=hint, place=place if place.field else replace(place, field=field))
+
+
+# ---------------------------------------------------------------------------------------------------- limits
+
+
+def within_limits(setting: Setting, priced: list[Priced]) -> list[Priced]:
+    """Those that meet every limit; NoPlan with the nearest miss where none does."""
+    kept = [item for item in priced if not missed(setting, item, setting.ask.bounds())]
+    if kept:
+        return kept
+    limit, need = missed(setting, priced[0], setting.ask.bounds())[0]
+    raise NoPlan(
+        f"no layout of {setting.cluster.count:,} x {setting.cluster.chip.name} meets the limits",
+        limit=limit,
+        nearest=need,
+        hint="loosen the limit, or ask for another count or chip",
+    )
+
+
+def missed(setting: Setting, item: Priced, bounds: Limits) -> list[tuple[str, str]]:
+    """(limit, what the plan needs instead) for every limit that a plan breaks."""
+    out = []
+    if bounds.count is not None and setting.cluster.count > bounds.count:
+        out.append(("count", f"{setting.cluster.count:,} chips against {bounds.count:,}"))
+    if bounds.deadline is not None and item.time is not None and item.time > bounds.deadline:
+        out.append(("deadline", f"{item.time / 86400:.3g} d against {bounds.deadline / 86400:.3g} d"))
+    if bounds.money is not None and item.cost is not None and item.cost > bounds.money:
+        out.append(("money", f"${item.cost:,.0f} against ${bounds.money:,.0f}"))
+    power = item.estimate.power * setting.cluster.count
+    if bounds.power is not None and power > bounds.power:
+        out.append(("power", f"{power / 1e6:.3g} MW against {bounds.power / 1e6:.3g} MW"))
+    return out
+
+
+# ---------------------------------------------------------------------------------------------------- refusals
+
+
+def nothing_legal(setting: Setting, found: Found) -> InputError:
+    """No layout of that many chips divides evenly."""
+    reasons = ", ".join(f"{reason}: {number}" for reason, number in found.rejected.items()) or "no degrees fit"
+    return InputError(
+        f"no legal layout of {setting.model.name} on {setting.cluster.count:,} chips ({reasons})",
+        hint="change cluster.count or work.global_batch, or free a field of layout",
+        place=setting.ask.place("layout"),
+    )
+
+
+def nothing_fits(setting: Setting, found: Found) -> NoPlan:
+    """Every layout needs more memory than the chip has; the nearest miss is the leanest."""
+    best = int(found.memory.argmin())
+    layout, need, have = found.layouts[best], found.memory[best], setting.case.hardware.memory
+    return NoPlan(
+        f"{setting.model.name} does not fit on {setting.cluster.count:,} x {setting.cluster.chip.name}",
+        limit="memory",
+        nearest=f"tp {layout.tp}, pp {layout.pp}, dp {layout.dp}, cp {layout.cp}, ep {layout.ep}, recompute "
+        f"{layout.recompute} needs {need / 2**30:.1f} GiB of {have / 2**30:.1f} GiB per chip",
+        hint="use more chips, a chip with more memory, method: lora, or a smaller model",
+    )
+
+
+def too_big(setting: Setting, priced: Priced) -> NoPlan:
+    """The asked layout needs more memory than the chip has."""
+    need, have = priced.estimate.memory, setting.case.hardware.memory
+    terms = sorted(priced.estimate.memory_terms.items(), key=lambda item: -item[1])[:2]
+    largest = " and ".join(f"{name} {value / 2**30:.1f} GiB" for name, value in terms)
+    return NoPlan(
+        f"this layout of {setting.model.name} does not fit: {need / 2**30:.1f} GiB of {have / 2**30:.1f} GiB per chip",
+        limit="memory",
+        nearest=f"{need / have - 1:.0%} too much; the largest parts are {largest}",
+        hint="cut it over more chips (tp, pp, zero: 3), recompute: full, or leave the layout open for `exaplan plan`",
+    )

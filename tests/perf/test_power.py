@@ -1,0 +1,60 @@
+"""Power of a running step: shares of the TDP, the rest of the node, and the site."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exaplan.perf.power import PowerFit, chip_power, wall_power
+
+FIT = PowerFit(idle=0.1, product=0.9, memory=0.6, waiting=0.4)
+share = st.floats(0.0, 1.0)
+
+
+def test_each_kind_of_work_draws_its_share() -> None:
+    """A step of one kind alone draws that kind's share of the TDP."""
+    assert chip_power(700.0, 2.0, 0.0, 2.0, FIT) == pytest.approx(630.0)
+    assert chip_power(700.0, 0.0, 2.0, 2.0, FIT) == pytest.approx(420.0)
+    assert chip_power(700.0, 0.0, 0.0, 2.0, FIT) == pytest.approx(280.0)
+
+
+def test_shares_are_weighed_by_time() -> None:
+    """Half products, a quarter memory-bound, a quarter waiting: 0.45 + 0.15 + 0.1 of the TDP."""
+    assert chip_power(1000.0, 2.0, 1.0, 4.0, FIT) == pytest.approx(700.0)
+
+
+def test_an_empty_step_idles() -> None:
+    """No time: idle power, not a division by zero."""
+    assert chip_power(1000.0, 0.0, 0.0, 0.0, FIT) == pytest.approx(100.0)
+
+
+def test_power_stays_between_idle_and_tdp() -> None:
+    """Weights beyond 1 are capped at the TDP, weights below idle are raised to it."""
+    assert chip_power(700.0, 1.0, 0.0, 1.0, FIT._replace(product=1.3)) == 700.0
+    assert chip_power(700.0, 0.0, 0.0, 1.0, FIT._replace(waiting=0.01)) == pytest.approx(70.0)
+
+
+def test_work_beyond_the_step_does_not_wait_negatively() -> None:
+    """Overlapped work of more seconds than the step leaves no waiting: 0.6 x 0.9 + 0.6 x 0.6 = 0.9."""
+    assert chip_power(1000.0, 0.6, 0.6, 1.0, FIT) == pytest.approx(900.0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(share, share, st.floats(0.1, 100.0))
+def test_only_shares_matter(product: float, memory: float, total: float) -> None:
+    """The same shares of a longer step draw the same power."""
+    short = chip_power(700.0, 0.5 * product, 0.5 * memory, 1.0, FIT)
+    long = chip_power(700.0, 0.5 * product * total, 0.5 * memory * total, total, FIT)
+    assert long == pytest.approx(short) and 70.0 <= short <= 700.0
+
+
+def test_wall_power_adds_the_host_and_the_site() -> None:
+    """A 10.2 kW node of eight 700 W chips carries 575 W more per chip; PUE multiplies all of it."""
+    assert wall_power(600.0, 700.0, 10200.0, 8.0, 1.0) == pytest.approx(600.0 + 575.0)
+    assert wall_power(600.0, 700.0, 10200.0, 8.0, 1.25) == pytest.approx(1.25 * 1175.0)
+
+
+def test_a_node_below_its_chips_adds_nothing() -> None:
+    """A node rated below its chips' TDP does not take power away."""
+    assert wall_power(600.0, 700.0, 5000.0, 8.0, 1.1) == pytest.approx(660.0)
