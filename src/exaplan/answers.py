@@ -79,7 +79,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One published run beside its prediction, in SI; error = predicted / measured - 1; low, high: 80% interval."""
+    """One published run beside its prediction, in SI; error = predicted / measured - 1; low, high: 80% interval.
+
+    scored: whether the row counts in the summary (a row whose layout had to be chosen does not).
+    """
 
     row_id: str
     quantity: str
@@ -89,6 +92,7 @@ class Scored:
     low: float
     high: float
     source: str = ""
+    scored: bool = True
 
 
 @dataclass(frozen=True, slots=True)

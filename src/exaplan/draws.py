@@ -1,8 +1,9 @@
 """Ranges: the 80% interval of a prediction from what predictions of unseen runs missed by.
 
-s = sqrt(sum (sigma_k x_k)^2): each part of a step has its own uncertainty sigma_k (data/fits/ranges.yaml) and takes its share
-x_k of the time. The interval is [t exp(-c s), t exp(c s)], with the factor c fitted on the errors of cross-validation
-(data/fits/training.yaml), a split-conformal range (Vovk, Gammerman and Shafer 2005; Lei et al. 2018, doi:10.1080/01621459.2017.1307116).
+s = sqrt(sum (sigma_k x_k)^2): each part of a step has its own uncertainty sigma_k (data/fits/ranges.yaml) and takes its
+share x_k of the time. The interval is [t exp(-c s), t exp(c s)], with the factor c fitted on the errors of
+cross-validation (data/fits/training.yaml), a split-conformal range (Vovk, Gammerman and Shafer 2005; Lei et al. 2018,
+doi:10.1080/01621459.2017.1307116).
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class Interval(NamedTuple):
 
 
 class Doubt(NamedTuple):
-    """What is known of a prediction beside its terms: architecture, kernel (attention), lora, blanks (fields chosen by rule)."""
+    """What is known of a prediction beside its terms: architecture, kernel (attention), lora, blanks (fields chosen by
+    rule)."""
 
     architecture: str
     kernel: str

@@ -49,7 +49,8 @@ class Chip:
     peak: dense FLOP/s by number format (keys fp64 fp32 tf32 fp16 bf16 fp8 fp4 int8; absent = unknown or unsupported).
     memory [B], bandwidth [B/s], link_bandwidth [B/s, one direction, scale-up], domain [chips in a scale-up domain],
     power [W, TDP], die_area [m2], processors [SMs, CUs or tensor cores; 0 = unknown], release [ISO date or year].
-    ``None`` = unknown. ``architecture`` names the family whose fits a chip inherits (volta, ampere, hopper, blackwell...).
+    ``None`` = unknown. ``architecture`` names the family whose fits a chip inherits (volta, ampere, hopper,
+    blackwell...).
     """
 
     name: str
@@ -73,8 +74,8 @@ class Node:
     """A server, rack slice or cloud instance.
 
     chips [count], domain [chips joined by scale-up links; may exceed one server, as in NVL72],
-    network [B/s per chip, one direction, scale-out; None = unknown], power [W, whole node at full load; None = unknown],
-    rent [USD per node-hour; None = not offered], price [USD per node; None = unknown].
+    network [B/s per chip, one direction, scale-out; None = unknown], power [W, whole node at full load; None =
+    unknown], rent [USD per node-hour; None = not offered], price [USD per node; None = unknown].
     """
 
     name: str
@@ -95,8 +96,8 @@ class Node:
 class Fabric:
     """The scale-out network. kind: rail (rail-optimised fat tree), fat-tree, torus.
 
-    oversubscription >= 1 [ratio], latency [s, one hop between nodes], leaf [chips under one leaf switch or pod; 0 = all],
-    in_network: reductions done by the switches. torus: dims by ``torus`` (chips along each axis).
+    oversubscription >= 1 [ratio], latency [s, one hop between nodes], leaf [chips under one leaf switch or pod; 0 =
+    all], in_network: reductions done by the switches. torus: dims by ``torus`` (chips along each axis).
     """
 
     name: str

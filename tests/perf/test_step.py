@@ -255,7 +255,7 @@ def test_lora_has_next_to_no_optimizer() -> None:
     """Frozen weights have no state, gradient traffic or weight gradient."""
     full, lora = terms(DENSE, Layout(dp=8)), terms(with_lora(DENSE, 8), Layout(dp=8))
     assert lora.optimizer < 0.05 * full.optimizer and lora.dp < 0.05 * full.dp + 1e-3
-    assert lora.product < 0.75 * full.product
+    assert lora.product < 0.8 * full.product
 
 
 # -------------------------------------------------------------------------------------------------------- laws
@@ -334,7 +334,7 @@ def test_dense_states_in_closed_form() -> None:
 def test_activations_are_saved_bytes_in_flight() -> None:
     """What a layer saves x layers x micro-batches in flight, on the fullest rank."""
     packed = pack(DENSE, 2048)
-    for layout in (Layout(pp=4), Layout(pp=4, vpp=2), Layout(pp=4, schedule="dualpipe")):
+    for layout in (Layout(pp=4), Layout(pp=4, vpp=2), Layout(pp=4, schedule="zero-bubble")):
         made = cut(layout)
         _, first, last, _, _ = step.step_stages(*packed, made, PLAIN, job(DENSE, layout), BUSY)
         flight = in_flight(made.schedule, 4.0, 0.0, float(layout.vpp), 64.0)
@@ -342,6 +342,18 @@ def test_activations_are_saved_bytes_in_flight() -> None:
         assert found.activations in (pytest.approx(first.saved * flight), pytest.approx(
             last.saved * in_flight(made.schedule, 4.0, 3.0, float(layout.vpp), 64.0)))
         assert total_memory(found) >= first.saved * flight
+
+
+def test_dualpipe_holds_two_stages() -> None:
+    """The outer ranks hold the parameters of the first and last stage, p micro-batches of one and one of the other."""
+    layout = Layout(pp=4, schedule="dualpipe")
+    _, first, last, _, _ = step.step_stages(*pack(DENSE, 2048), cut(layout), PLAIN, job(DENSE, layout), BUSY)
+    found = memory(DENSE, layout)
+    assert found.weights == pytest.approx(2.0 * (first.shared + last.shared))
+    assert found.activations == pytest.approx(4.0 * first.saved + last.saved)
+    assert found.logits > 0.0
+    one = memory(DENSE, layout, batch=1)
+    assert one.activations == pytest.approx(first.saved + last.saved)
 
 
 def test_the_fullest_rank_is_reported() -> None:

@@ -60,10 +60,6 @@ EFFECTS = {
 
 def prior() -> Prior:
     """The table as a Prior."""
-    import json, os
-    for k, v in json.loads(os.environ.get("PRIOR", "{}")).items():
-        if "|" in k: EFFECTS[tuple(k.split("|"))] = v
-        else: BASE[k] = (v[0], v[1], "")
     value = {field: entry[0] for field, entry in BASE.items()}
     spread = {field: entry[1] for field, entry in BASE.items()}
     return Prior(value, spread, EFFECTS)

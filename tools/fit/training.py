@@ -215,14 +215,6 @@ def main() -> None:
         score[publisher] = describe(errors[[q.publisher == publisher for q in p.questions]])
     print(yaml.safe_dump(score, sort_keys=False))
     if args.dry:
-        import os, pickle
-        ratio = np.exp(-errors) - 1.0
-        dense = np.array([q.model.experts == 0 for q in p.questions])
-        print("dense", describe(errors[keep & dense]), "moe", describe(errors[keep & ~dense]))
-        print("korth", [round(float(r), 3) for r, q in zip(ratio, p.questions) if "Korth" in q.publisher])
-        print({f: round(float(np.exp(theta[i])), 4) for i, (f, k) in enumerate(p.plan.names) if k == "base"})
-        print({f"{f} {k}": round(float(theta[i]), 3) for i, (f, k) in enumerate(p.plan.names) if k != "base" and abs(theta[i]) > 0.05})
-        pass
         return
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     record = {

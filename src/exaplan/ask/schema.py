@@ -292,9 +292,18 @@ def _plain(part: BaseModel, above: Keys = ()) -> dict[str, Any]:
             inner = _plain(value, keys)
             out |= {name: inner} if inner else {}
         elif value not in (None, "", ()) and _matters(part, name):
-            shown = units.show(value, _DIMENSION[keys], digits=17) if keys in _DIMENSION else value
+            shown = _exact(value, _DIMENSION[keys]) if keys in _DIMENSION else value
             out[name] = list(shown) if isinstance(shown, tuple) else shown
     return out
+
+
+def _exact(value: float, dimension: str) -> str:
+    """The quantity in as few digits as read back the same number: 14.8T, not 14.800000000000001T."""
+    for digits in range(4, 17):
+        text = units.show(value, dimension, digits)
+        if units.parse(text, dimension) == value:
+            return text
+    return units.show(value, dimension, 17)
 
 
 def json_schema() -> dict[str, Any]:

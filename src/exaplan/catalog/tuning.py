@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -22,7 +22,7 @@ from exaplan.perf.inputs import Tuning
 SHARES = ("tp", "cp", "ep", "pp", "dp", "fsdp")
 
 
-@lru_cache(maxsize=None)
+@cache
 def yaml_data(name: str) -> Any:
     """A file of data/ as it stands."""
     text = files("exaplan").joinpath("data", name).read_text(encoding="utf-8")
@@ -96,7 +96,8 @@ def tuning(architecture: str, framework: str, precision: str, experts: bool, fol
 
 
 def with_facts(found: Tuning, framework: str) -> Tuning:
-    """What is known of a generation as a fact of its software replaces the fit: overlap, fusion, host (frameworks.yaml)."""
+    """What is known of a generation as a fact of its software replaces the fit: overlap, fusion, host
+    (frameworks.yaml)."""
     entry = generation_named(framework)
     if entry.get("overlap") == "none":
         found = found._replace(tp=1.0, dp=1.0, fsdp=1.0)

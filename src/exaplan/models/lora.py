@@ -95,7 +95,8 @@ def _width(model: Model, operator: Operator, part: str) -> int:
 
 
 def _pair(operator: Operator, target: str, rank: int, width: int) -> tuple[Operator, Operator, Operator]:
-    """x A (kept: its rank-wide result), (x A) B, and the sum with the base's output; cut like the product beside them."""
+    """x A (kept: its rank-wide result), (x A) B, and the sum with the base's output; cut like the product beside
+    them."""
     cuts = {"column": ("none", "column"), "row": ("row", "none"), "expert": ("expert", "expert")}
     first, second = cuts.get(operator.cut, ("none", "none"))
     name = f"{operator.name}.{target}"

@@ -231,7 +231,7 @@ class ExpertFit(NamedTuple):
 
 
 def distinct(bins: float, draws: float) -> float:
-    """Expected number of different bins hit by ``draws`` uniform draws: b (1 - (1 - 1/b)^d)."""
+    """Expected number of different bins hit by ``draws`` uniform draws: b (1 - (1 - 1/b)^d). [count]"""
     return bins * (1.0 - math.pow(1.0 - 1.0 / bins, draws))
 
 

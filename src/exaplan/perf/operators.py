@@ -60,7 +60,7 @@ def share(op: Row, cut: Cut) -> float:
 
 
 def rows_of(op: Row, tokens: float, cut: Cut) -> float:
-    """Input rows of a matrix product on one rank.
+    """Input rows of a matrix product on one rank. [rows]
 
     Routed experts: tokens * rows * etp / tp (each rank holds ep-th part of the experts and receives as many rows as it
     sends, on average). Uncut operators see tokens / tp when sequence parallelism splits them.
@@ -78,7 +78,7 @@ def expert_groups(op: Row, cut: Cut) -> float:
 
 
 def matmul_shape_n(op: Row, cut: Cut) -> float:
-    """Columns of W on one rank."""
+    """Columns of W on one rank. [elements]"""
     if op[CUT] == COLUMN or op[CUT] == VOCAB or op[CUT] == BY_HEADS:
         return max(1.0, op[N] / cut.tp)
     if op[CUT] == EXPERT:
@@ -87,7 +87,7 @@ def matmul_shape_n(op: Row, cut: Cut) -> float:
 
 
 def matmul_shape_k(op: Row, cut: Cut) -> float:
-    """Rows of W on one rank."""
+    """Rows of W on one rank. [elements]"""
     return max(1.0, op[K] / cut.tp) if op[CUT] == ROW else op[K]
 
 

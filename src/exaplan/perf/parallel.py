@@ -25,7 +25,7 @@ from exaplan.perf.network import (
 
 
 def inside(size: float, stride: float, hw: Hardware) -> float:
-    """Members of a group that share a scale-up domain, >= 1."""
+    """Members of a group that share a scale-up domain, >= 1. [count]"""
     return max(1.0, min(size, hw.domain // stride))
 
 
@@ -139,7 +139,7 @@ def stage_transfer(tokens: float, cut: Cut, hw: Hardware, job: Job) -> float:
 
 
 def state_ranks(cut: Cut) -> float:
-    """Ranks that share the optimizer state of a non-expert parameter: dp cp, or the ZeRO group."""
+    """Ranks that share the optimizer state of a non-expert parameter: dp cp, or the ZeRO group. [count]"""
     whole = 1.0 * cut.dp * cut.cp
     return min(whole, cut.zero_group) if cut.zero_group > 0 else whole
 

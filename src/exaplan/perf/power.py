@@ -1,7 +1,8 @@
 """Average electrical power of a running step. Pure scalar functions.
 
 P_chip = TDP (idle + (1 - idle) activity); activity weighs the share of the step spent in each kind of work. The weights
-stand in data/fits/power.yaml with their source. Wall power adds the rest of the node and the PUE of the site.
+stand in data/fits/power.yaml with their source: power measured on an H100 in products, decoding and at rest. Wall power
+adds the rest of the node and the PUE of the site.
 """
 
 from __future__ import annotations

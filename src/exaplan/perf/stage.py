@@ -8,6 +8,7 @@ from exaplan.perf.block import BlockCost
 from exaplan.perf.inputs import (
     ATTENTION,
     CUT,
+    DUALPIPE,
     EXPERT,
     HEADS,
     KIND,
@@ -136,6 +137,16 @@ def sharded_time(cost: BlockCost, cut: Cut, hw: Hardware, job: Job, tune: Tuning
     return exposed, total - exposed
 
 
+def exposed_exchange(exchange: float, cost: BlockCost, cut: Cut, tune: Tuning) -> float:
+    """Dispatch and combine that compute does not hide. [s]
+
+    DualPipe runs them beside the compute of the other direction (DeepSeek-AI 2024, arXiv:2412.19437, section 3.2.1).
+    """
+    if cut.schedule == DUALPIPE:
+        return unhidden(exchange, cost.forward + cost.backward, tune.contention)
+    return tune.ep * exchange
+
+
 def layer_cost(
     ops: Table, first: int, last: int, cost: BlockCost, tokens: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning
 ) -> StageCost:
@@ -152,7 +163,7 @@ def layer_cost(
     tp = (1.0 + cut.whole) * ahead + min(1.0, tune.tp) * unhidden(behind, cost.weight, tune.contention)
     ep = 0.0
     if has_experts(ops, first, last):
-        ep = 2.0 * passes * tune.ep * expert_exchange(tokens, cut, hw, job, 2.0)
+        ep = exposed_exchange(2.0 * passes * expert_exchange(tokens, cut, hw, job, 2.0), cost, cut, tune)
     ring = context_forward(tokens, context_width(ops, first, last, cut), cut, hw)
     cp = unhidden((passes + 1.0) * ring, cost.attention, tune.cp)
     fsdp, hidden = sharded_time(cost, cut, hw, job, tune)

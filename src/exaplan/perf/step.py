@@ -7,7 +7,7 @@ import math
 from typing import NamedTuple
 
 from exaplan.perf.block import block_cost
-from exaplan.perf.inputs import Cut, Hardware, Job, Table, Tuning, Whole
+from exaplan.perf.inputs import DUALPIPE, Cut, Hardware, Job, Table, Tuning, Whole
 from exaplan.perf.memory import (
     MemoryTerms,
     gradients_bytes,
@@ -104,12 +104,25 @@ def edge_cost(
     return kind_cost(ops, blocks, kind, tokens, without_recompute(cut), hw, job, tune)
 
 
+def stage_cost(
+    layers: Whole, costs: tuple[StageCost, ...], embedding: StageCost, head: StageCost, rank: int, cut: Cut
+) -> StageCost:
+    """One pipeline stage: its layers, with the embedding on the first and the head on the last. [StageCost]"""
+    cost = rank_cost(layers, costs, rank, cut)
+    if rank == 0:
+        cost = add_stage(cost, embedding, 1.0)
+    if rank == cut.pp - 1:
+        cost = add_stage(cost, head, 1.0)
+    return cost
+
+
 def step_stages(
     ops: Table, blocks: Whole, layers: Whole, cut: Cut, hw: Hardware, job: Job, tune: Tuning
-) -> tuple[StageCost, StageCost, StageCost, float, float]:
-    """(slowest rank, first rank, last rank, sum of times over ranks, deepest saved share). Times per micro-batch.
+) -> tuple[StageCost, StageCost, StageCost, float]:
+    """(slowest rank, first stage, last stage, sum of times over ranks [s]), per micro-batch.
 
-    blocks rows: up to four kinds of layer, then embedding, then head.
+    blocks rows: up to four kinds of layer, then embedding, then head. Under DualPipe a rank holds stages r and p - 1 - r
+    and gives each half of its micro-batches (DeepSeek-AI 2024, arXiv:2412.19437, section 3.2.1).
     """
     tokens = cut.micro_batch * job.seq / cut.cp
     last_kind = len(blocks) - 3
@@ -121,20 +134,19 @@ def step_stages(
     )
     embedding = edge_cost(ops, blocks, last_kind + 1, tokens, cut, hw, job, tune)
     head = edge_cost(ops, blocks, last_kind + 2, tokens, cut, hw, job, tune)
-    slowest, first, last, total, worst = EMPTY_STAGE, EMPTY_STAGE, EMPTY_STAGE, 0.0, -1.0
+    first = stage_cost(layers, costs, embedding, head, 0, cut)
+    last = stage_cost(layers, costs, embedding, head, cut.pp - 1, cut)
+    slowest, total, worst = EMPTY_STAGE, 0.0, -1.0
     for rank in range(cut.pp):
-        cost = rank_cost(layers, costs, rank, cut)
-        if rank == 0:
-            cost = add_stage(cost, embedding, 1.0)
-            first = cost
-        if rank == cut.pp - 1:
-            cost = add_stage(cost, head, 1.0)
-            last = cost
+        cost = stage_cost(layers, costs, embedding, head, rank, cut)
+        if cut.schedule == DUALPIPE:
+            mirror = stage_cost(layers, costs, embedding, head, cut.pp - 1 - rank, cut)
+            cost = add_stage(add_stage(EMPTY_STAGE, cost, 0.5), mirror, 0.5)
         time = cost.forward + cost.backward
         total += time
         if time > worst:
             worst, slowest = time, cost
-    return slowest, first, last, total, head.saved
+    return slowest, first, last, total
 
 
 def gradient_time(stage: StageCost, cut: Cut, hw: Hardware, job: Job, tune: Tuning) -> float:
@@ -186,7 +198,7 @@ def weight_cast_time(stage: StageCost, m: float, cut: Cut, hw: Hardware, job: Jo
 
 
 def micro_batches(cut: Cut, job: Job) -> float:
-    """Micro-batches per data rank and step."""
+    """Micro-batches per data rank and step. [count]"""
     return max(1.0, job.batch / (1.0 * cut.dp * cut.micro_batch))
 
 
@@ -202,7 +214,7 @@ def step_terms(ops: Table, blocks: Whole, layers: Whole, cut: Cut, hw: Hardware,
 
     T = ((m t_slowest + bubble + transfers) + dp + optimizer)(1 + straggle log2 nodes) + floor, m micro-batches.
     """
-    slowest, first, last, total, _ = step_stages(ops, blocks, layers, cut, hw, job, tune)
+    slowest, first, last, total = step_stages(ops, blocks, layers, cut, hw, job, tune)
     m = micro_batches(cut, job)
     device = slowest.forward + slowest.backward
     host = max(0.0, host_time(slowest, cut, tune) - device)
@@ -277,14 +289,30 @@ def step_memory(
     ops: Table, blocks: Whole, layers: Whole, vocab: float, cut: Cut, hw: Hardware, job: Job, tune: Tuning
 ) -> MemoryTerms:
     """Memory of the fullest rank, the first or the last. [B]"""
-    _, first, last, _, _ = step_stages(ops, blocks, layers, cut, hw, job, tune)
+    _, first, last, _ = step_stages(ops, blocks, layers, cut, hw, job, tune)
     m, tokens = micro_batches(cut, job), cut.micro_batch * job.seq / cut.cp
     logits = logits_bytes(tokens, vocab, cut)
+    if cut.schedule == DUALPIPE and cut.pp > 1:
+        return dualpipe_memory(first, last, m, logits, cut, hw, job)
     deep = in_flight(cut.schedule, cut.pp, 0.0, cut.vpp, m)
     front = rank_memory(first, deep, logits if cut.pp == 1 else 0.0, cut, hw, job)
     shallow = in_flight(cut.schedule, cut.pp, cut.pp - 1.0, cut.vpp, m)
     back = rank_memory(last, shallow, logits, cut, hw, job)
     return front if total_memory(front) >= total_memory(back) else back
+
+
+def dualpipe_memory(
+    first: StageCost, last: StageCost, m: float, logits: float, cut: Cut, hw: Hardware, job: Job
+) -> MemoryTerms:
+    """Memory of the outer ranks under DualPipe, which hold the first and the last stage at once. [B]
+
+    p micro-batches of the first stage and one of the last are in flight, p + 1 in all; parameters of both stages are
+    held (arXiv:2412.19437, table 2: 2x parameters, p + 1 activations).
+    """
+    whole = add_stage(first, last, 1.0)
+    kept = min(m, 1.0 * cut.pp) * first.saved + last.saved
+    flight = kept / whole.saved if whole.saved > 0.0 else 0.0
+    return rank_memory(whole, flight, logits, cut, hw, job)
 
 
 def layout_score(

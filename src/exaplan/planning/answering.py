@@ -56,8 +56,8 @@ def assumptions(setting: Setting) -> list[str]:
         notes.append(f"no kernel of {chip.architecture} was measured: curves inherited, range widened")
     if setting.ask.tokens is not None and rent_of(setting) is None:
         notes.append(
-            f"no rent of {chip.name} is known, so cost is unknown: give cluster.node a node file with `rent`, or a folder "
-            "with prices.csv by --catalog"
+            f"no rent of {chip.name} is known, so cost is unknown: give cluster.node a node file with `rent`, or "
+            "--catalog a folder with prices.csv"
         )
     return notes
 

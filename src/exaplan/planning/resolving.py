@@ -110,11 +110,12 @@ def _check_framework(ask: Ask) -> None:
 
 
 def _check_precision(ask: Ask, cluster: Cluster) -> None:
-    wanted = cases.PRECISIONS[ask.work.precision][0]
+    precision = ask.work.precision
+    wanted = cases.PRECISIONS[precision][0]
     if cluster.chip.peak.get(wanted) is None:
         known = sorted(p for p, (peak, _, _) in cases.PRECISIONS.items() if cluster.chip.peak.get(peak) is not None)
         raise InputError(
-            f"chip {cluster.chip.name} has no known dense {wanted} rate, so precision {ask.work.precision} has no answer",
+            f"chip {cluster.chip.name} has no known dense {wanted} rate, so precision {precision} has no answer",
             hint="choose " + ", ".join(known),
             place=ask.place("work", "precision"),
         )

@@ -98,11 +98,11 @@ def _links(setting: Setting, size: float, stride: float) -> Inputs:
 
 def _traffic(setting: Setting, made: Estimate) -> dict[str, Inputs]:
     case, layout = setting.case, made.layout
-    _, _, _, cut, _, job = arguments(case, layout)
+    job = cases.job(case, layout)
     tokens = layout.micro_batch * case.training.seq_len / layout.cp
     whole = layout.dp * layout.cp
     size = {"message [B]": 2.0 * tokens * job.hidden}
-    found = {
+    found: dict[str, tuple[int, int, Inputs, str]] = {
         "dp": (whole, layout.tp, {"bytes of a gradient element [B]": job.grad_bytes, "zero": layout.zero}, "dp"),
         "fsdp": (whole, layout.tp, {"bytes of a gathered parameter [B]": 2.0, "zero": layout.zero}, "fsdp"),
         "tp": (layout.tp, 1, {**size, "sequence parallel": layout.sequence_parallel}, "tp"),
@@ -119,15 +119,15 @@ def _traffic(setting: Setting, made: Estimate) -> dict[str, Inputs]:
 
 def _schedule(setting: Setting, made: Estimate) -> dict[str, Inputs]:
     case, layout = setting.case, made.layout
-    _, _, _, cut, hw, job = arguments(case, layout)
+    job = cases.job(case, layout)
     pipeline = {
         "schedule": layout.schedule,
         "pp, pipeline ranks [count]": layout.pp,
         "vpp, model chunks per rank [count]": layout.vpp,
-        "micro-batches per step [count]": micro_batches(cut, job),
+        "micro-batches per step [count]": micro_batches(cases.cut(layout), job),
         "layers [count]": len(case.model.layers),
     }
-    spread = {"scale-up domains [count]": max(1.0, layout.chips / hw.domain), **_tuned(setting, "straggle")}
+    spread = {"scale-up domains [count]": max(1.0, layout.chips / case.hardware.domain), **_tuned(setting, "straggle")}
     return {"bubble": pipeline, "straggle": spread}
 
 

@@ -108,7 +108,7 @@ def _validate() -> Schema:
     ratios = ("median_abs_error", "mean_abs_error", "bias", "coverage", "winkler")
     score = record({"n": COUNT} | dict.fromkeys(ratios, MAYBE))
     numbers = dict.fromkeys(("predicted", "measured", "error", "low", "high"), MAYBE)
-    row = record({"row_id": TEXT, "quantity": TEXT, **numbers}, {"source": TEXT})
+    row = record({"row_id": TEXT, "quantity": TEXT, **numbers}, {"source": TEXT, "scored": {"type": "boolean"}})
     return record(
         {"schema_version": {"const": SCHEMA_VERSION}, "rows": listed(row), "summary": named(score)}
         | {"by_source": named(score), "skipped": named(COUNT)},

@@ -46,7 +46,7 @@ def _macro(validation: Validation) -> RenderableType:
 
 
 def _worst(rows: Iterable[Scored]) -> RenderableType:
-    worst = sorted(rows, key=lambda row: -abs(row.error))[:WORST]
+    worst = sorted((row for row in rows if row.scored), key=lambda row: -abs(row.error))[:WORST]
     cells = [
         [row.row_id, row.quantity, f"{row.predicted:.4g}", f"{row.measured:.4g}", percent(row.error), row.source]
         for row in worst

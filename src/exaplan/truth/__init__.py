@@ -9,17 +9,18 @@ from __future__ import annotations
 import hashlib
 import re
 import statistics
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from exaplan.answers import Scored, Validation
+from exaplan.answers import Score, Scored, Validation
 from exaplan.catalog import Catalog, tuning
 from exaplan.errors import CatalogError
 from exaplan.perf.inputs import Tuning
 from exaplan.truth.predict import Predicted, predict
-from exaplan.truth.rows import Question, Skip, question, read_rows, row_name, scoring_reason
+from exaplan.truth.rows import Question, Skip, open_layout, publisher_of, question, read_rows, row_name, scoring_reason
 from exaplan.truth.score import by, constant_ratio, score
 
 RUNS = Path(__file__).resolve().parent.parent / "data" / "runs" / "training.csv.gz"
@@ -57,28 +58,33 @@ def fold_of(item: Question) -> str:
 
 
 def validate(catalog: Catalog, runs: Path | None = None) -> Validation:
-    """Score the shipped rows, or those of a CSV or CSV.gz file with the same columns."""
+    """Score the shipped rows, or those of a CSV or CSV.gz file with the same columns.
+
+    A row that is kept from the score by blank fields of its layout alone is predicted, too, and shown unscored.
+    """
     path = RUNS if runs is None else Path(runs)
     outcomes: list[Outcome] = []
     skipped: list[tuple[str, str]] = []
-    failed = 0
+    failed: list[str] = []
     for row in read_rows(path):
         reason = scoring_reason(row)
         try:
-            if reason:
+            if reason and not open_layout(row):
                 raise Skip(reason)
             item = question(row)
-            outcomes.append(Outcome(item, scored(item, predict(item, catalog, fold_of(item)))))
+            outcomes.append(Outcome(item, scored(item, predict(item, catalog, fold_of(item)), not reason)))
         except Skip as skip:
             skipped.append((row_name(row), str(skip)))
-            failed += not reason
+            failed += [] if reason else [publisher_of(row.get("source") or "")]
     return report(outcomes, tuple(skipped), failed, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def scored(item: Question, found: Predicted) -> Scored:
+def scored(item: Question, found: Predicted, counts: bool) -> Scored:
     """A prediction beside its measurement."""
     error = found.time / item.measured - 1.0
-    return Scored(item.row_id, "step_time", found.time, item.measured, error, found.low, found.high, item.source)
+    return Scored(
+        item.row_id, "step_time", found.time, item.measured, error, found.low, found.high, item.source, counts
+    )
 
 
 def merged(outcomes: list[Outcome]) -> list[Outcome]:
@@ -94,32 +100,39 @@ def merged(outcomes: list[Outcome]) -> list[Outcome]:
     return out
 
 
-def report(outcomes: list[Outcome], skipped: tuple[tuple[str, str], ...], failed: int, digest: str) -> Validation:
-    """Summary, groups and notes of all outcomes."""
-    once = merged(outcomes)
+def report(outcomes: list[Outcome], skipped: tuple[tuple[str, str], ...], failed: list[str], digest: str) -> Validation:
+    """Summary, groups and notes; ``failed`` names the publisher of every scoring row that was not predicted."""
+    counted = [outcome for outcome in outcomes if outcome.scored.scored]
+    once = merged(counted)
     rows = [outcome.scored for outcome in once]
-    whole = score(rows, failed)
-    publishers = by(rows, _key(once, lambda item: item.publisher))
-    groups = {name: by(rows, _key(once, key)) for name, key in GROUPINGS.items()}
+    whole = score(rows, len(failed))
+    publishers = by(rows, _key(once, lambda item: item.publisher), Counter(failed))
     notes = [
-        f"{len(outcomes)} rows, {len(rows)} distinct configurations, {failed} scoring rows not predicted (100% error each)",
-        f"interval score of one constant-ratio interval of equal coverage: {constant_ratio(rows, whole.coverage):.3f}",
+        f"{len(counted)} rows, {len(rows)} distinct configurations, {len(failed)} scoring rows not predicted "
+        "(100% error each)"
     ]
+    if rows:
+        constant = constant_ratio(rows, whole.coverage)
+        notes.append(f"interval score of one constant-ratio interval of equal coverage: {constant:.3f}")
+    if len(outcomes) > len(counted):
+        notes.append(f"{len(outcomes) - len(counted)} rows without tp, pp or micro_batch are predicted, but not scored")
     return Validation(
         rows=tuple(outcome.scored for outcome in outcomes),
         summary={"step_time": whole},
         by_source=publishers,
-        groups=groups,
+        groups={name: by(rows, _key(once, key)) for name, key in GROUPINGS.items()},
         skipped=skipped,
-        publishers_mean={
-            "median_abs_error": statistics.fmean(s.median_abs_error for s in publishers.values())
-            if publishers
-            else 0.0,
-            "mean_abs_error": statistics.fmean(s.mean_abs_error for s in publishers.values()) if publishers else 0.0,
-        },
+        publishers_mean=publishers_mean(publishers.values()),
         notes=tuple(notes + chosen_notes(outcomes)),
         input_hash=digest,
     )
+
+
+def publishers_mean(scores: Iterable[Score]) -> dict[str, float]:
+    """Mean over publishers of their median and mean error. [ratio]"""
+    found = list(scores)
+    names = ("median_abs_error", "mean_abs_error")
+    return {name: statistics.fmean(getattr(item, name) for item in found) if found else 0.0 for name in names}
 
 
 def _key(outcomes: list[Outcome], of: Callable[[Question], str]) -> Callable[[Scored], str]:

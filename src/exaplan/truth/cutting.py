@@ -89,8 +89,9 @@ def chosen_of(row: Mapping[str, str], pp: int, sharding: str, recompute: str | N
     """What was chosen for the blank cells of a row."""
     chosen = ["ep = 1"] if whole(row, "experts", 0) and not cell(row, "ep") else []
     if blank := blank_layout(row):
-        chosen = [f"{', '.join(blank)} = those of the layout that the search ranks first"]
-    chosen += ["vpp = 1"] if not cell(row, "vpp") and pp > 1 else []
+        names = [*blank, "ep"] if chosen else blank
+        chosen = [f"{', '.join(names)} = those of the layout that the search ranks first"]
+    chosen += ["vpp = 1"] if not cell(row, "vpp") and (pp > 1 or "pp" in blank) else []
     chosen += ["cp = 1"] if not cell(row, "cp") else []
     chosen += [sharding] if sharding else []
     return chosen if recompute is not None else [*chosen, "recompute = cheapest that fits"]
@@ -99,7 +100,7 @@ def chosen_of(row: Mapping[str, str], pp: int, sharding: str, recompute: str | N
 def stated_of(row: Mapping[str, str], layout: Layout) -> dict[str, object]:
     """What a search for the blank fields must keep: every field that the row states, and the sharding."""
     fixed: dict[str, object] = {name: getattr(layout, name) for name in STATED if cell(row, name)}
-    fixed |= {"cp": layout.cp, "zero": layout.zero, "zero_group": layout.zero_group}
+    fixed |= {"cp": layout.cp, "vpp": layout.vpp, "zero": layout.zero, "zero_group": layout.zero_group}
     if recompute_of(row) is not None:
         fixed["recompute"] = layout.recompute
     return fixed

@@ -59,7 +59,8 @@ def expert_fields(row: Mapping[str, str], experts: int) -> dict[str, object]:
 
 
 def latent_fields(hidden: int, heads: int) -> dict[str, object]:
-    """MLA ranks, which the columns lack: DeepSeek-V2/V3's own (arXiv:2412.19437, section 4.2), queries direct if small."""
+    """MLA ranks, which the columns lack: DeepSeek-V2/V3's own (arXiv:2412.19437, section 4.2), queries direct if
+    small."""
     return {
         "q_lora_rank": 1536 if hidden >= 5120 else 0,
         "kv_lora_rank": 512,
@@ -98,7 +99,8 @@ def hybrid_pattern(layers: int, experts: bool) -> str:
 
 
 def method_of(row: Mapping[str, str], model: Model) -> tuple[Model, str, str]:
-    """(model, method, what was chosen): LoRA rows carry adapters. MLPerf: rank 16 on attention; elsewhere rank 8 on all."""
+    """(model, method, what was chosen): LoRA rows carry adapters. MLPerf: rank 16 on attention; elsewhere rank 8 on
+    all."""
     task = (row.get("task") or "").lower()
     if "lora" not in task:
         return model, "full", ""

@@ -13,6 +13,7 @@ from exaplan.nouns import Cluster, Layout
 from exaplan.perf.inputs import Tuning
 from exaplan.perf.memory import total_memory
 from exaplan.perf.step import step_memory, step_terms
+from exaplan.search import search
 from exaplan.truth.rows import Question, Skip
 
 CHEAPEST_FIRST = ("none", "selective", "full")
@@ -48,12 +49,27 @@ def cluster_of(item: Question, shelf: Catalog) -> Cluster:
 
 
 def case_of(item: Question, shelf: Catalog, tune: Tuning | None = None) -> Posed:
-    """The case of a row; an unknown recompute setting becomes the cheapest that fits the chip's memory."""
+    """The case of a row; an unknown recompute setting becomes the cheapest that fits the chip's memory, an unknown
+    degree or micro-batch that of the layout which the search ranks first."""
     try:
         case = cases.make(item.model, item.training, cluster_of(item, shelf), tune, dropout=item.dropout)
     except InputError as error:
         raise Skip(error.problem) from error
+    if item.stated:
+        return Posed(case, ranked_first(item, case))
     return Posed(case, item.layout if item.recompute_known else cheapest(item, case))
+
+
+def ranked_first(item: Question, case: Case) -> Layout:
+    """The quickest layout that keeps what the row states and fits the memory; the leanest where none fits."""
+    found = search(case, item.layout.chips, dict(item.stated))
+    if not found.layouts:
+        raise Skip("no legal layout has the stated degrees")
+    every = range(len(found.layouts))
+    fitting = [i for i in every if found.memory[i] <= case.hardware.memory]
+    if fitting:
+        return found.layouts[min(fitting, key=lambda i: (found.time[i], found.memory[i]))]
+    return found.layouts[min(every, key=lambda i: (found.memory[i], found.time[i]))]
 
 
 def cheapest(item: Question, case: Case) -> Layout:

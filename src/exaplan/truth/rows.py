@@ -28,13 +28,24 @@ from exaplan.truth.reading import (
     whole,
 )
 
-__all__ = ["COLUMNS", "Question", "Skip", "distinct", "publisher_of", "question", "read_rows", "row_name", "scoring_reason"]
+__all__ = [
+    "COLUMNS",
+    "Question",
+    "Skip",
+    "distinct",
+    "publisher_of",
+    "question",
+    "read_rows",
+    "row_name",
+    "scoring_reason",
+]
 
 
 @dataclass(frozen=True)
 class Question:
     """A row as a question: model, work, chip, layout; ``chosen`` says what was filled in by rule, ``publisher`` and
-    ``group`` name its fold, ``network`` [B/s per chip] is what the row states (None: the chip's usual node)."""
+    ``group`` name its fold, ``network`` [B/s per chip] is what the row states (None: the chip's usual node).
+    ``stated``: fields of the layout to keep where a search fills in the rest; () = the layout is whole."""
 
     row_id: str
     model: Model
@@ -51,6 +62,7 @@ class Question:
     recompute_known: bool
     network: float | None
     chosen: tuple[str, ...]
+    stated: tuple[tuple[str, object], ...] = ()
 
     @property
     def configuration(self) -> tuple[object, ...]:
@@ -62,10 +74,10 @@ def scoring_reason(row: Mapping[str, str]) -> str:
     """Why a row is not scored, or "" (the one rule of the data's README)."""
     if (row.get("confidence") or "read") != "read":
         return "recalled, not read"
-    blank = [column for column in REQUIRED if not (row.get(column) or "").strip()]
+    blank = [column for column in REQUIRED if not cell(row, column)]
     if blank:
         return "blank: " + ", ".join(blank)
-    qa = (row.get("qa") or "").strip()
+    qa = cell(row, "qa")
     if qa and not qa.startswith(("fixed", "note")):
         return "qa: " + qa
     notes = row.get("notes") or ""
@@ -79,7 +91,12 @@ def open_layout(row: Mapping[str, str]) -> bool:
 
 
 def precision_of(text: str, chip: str) -> str:
-    """Number format of the matrix products. Finer-grained FP8 is mxfp8 on Blackwell and CDNA4, blocks before."""
+    """Number format of the matrix products. Finer-grained FP8 is mxfp8 on Blackwell and CDNA4, blocks before.
+
+    Blank: bf16, as nearly all training since 2021; fp16 on Volta, which has no bf16.
+    """
+    if not text:
+        return "fp16" if chip.lower().startswith("v100") else "bf16"
     lowered = text.strip().lower()
     fine = "mxfp8" if re.search(r"b200|b300|mi35", chip.lower()) else "fp8-block"
     for pattern, found in (
@@ -130,7 +147,7 @@ def question(row: Mapping[str, str]) -> Question:
     model, method, said = method_of(row, built(spec))
     layout, chosen = layout_of(row)
     chip = (row.get("chip") or "").strip()
-    precision = precision_of(row.get("precision") or "", chip)
+    precision = precision_of(cell(row, "precision"), chip)
     training = Training(
         seq_len=whole(row, "seq_len"),
         global_batch=whole(row, "global_batch"),
@@ -141,13 +158,16 @@ def question(row: Mapping[str, str]) -> Question:
     )
     if min(training.seq_len, training.global_batch, layout.micro_batch) < 1:
         raise Skip("seq_len, global_batch and micro_batch must be at least 1")
+    measured = number(row, "step_time_s")
+    if measured <= 0.0:
+        raise Skip("step_time_s must be above 0")
     return Question(
         row_id=row_name(row),
         model=model,
         training=training,
         chip=chip,
         layout=layout,
-        measured=number(row, "step_time_s"),
+        measured=measured,
         publisher=publisher_of(source),
         group=row.get("group") or f"{row.get('model') or ''}|{chip}",
         source=source,
@@ -156,7 +176,10 @@ def question(row: Mapping[str, str]) -> Question:
         graphs=(row.get("cuda_graph") or "").strip().lower() in TRUE,
         recompute_known=recompute_of(row) is not None,
         network=network_of(row),
-        chosen=tuple(chosen + ([said] if said else [])),
+        chosen=tuple(
+            chosen + ([said] if said else []) + ([] if cell(row, "precision") else [f"precision = {precision}"])
+        ),
+        stated=tuple(sorted(stated_of(row, layout).items())) if blank_layout(row) else (),
     )
 
 

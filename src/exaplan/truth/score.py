@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from exaplan.answers import Score, Scored
 
@@ -46,9 +47,11 @@ def constant_ratio(rows: Sequence[Scored], coverage: float) -> float:
     return statistics.fmean(2.0 * width + 2.0 / ALPHA * max(0.0, gap - width) for gap in gaps)
 
 
-def by(rows: Iterable[Scored], key: Callable[[Scored], str]) -> Mapping[str, Score]:
-    """Score of every group of rows."""
-    groups: dict[str, list[Scored]] = {}
+def by(
+    rows: Iterable[Scored], key: Callable[[Scored], str], skipped: Mapping[str, int] = MappingProxyType({})
+) -> Mapping[str, Score]:
+    """Score of every group of rows; ``skipped``: scoring rows of a group that could not be predicted."""
+    groups: dict[str, list[Scored]] = {name: [] for name in skipped}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
-    return {name: score(groups[name]) for name in sorted(groups)}
+    return {name: score(groups[name], skipped.get(name, 0)) for name in sorted(groups)}
