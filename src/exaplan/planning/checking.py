@@ -12,6 +12,8 @@ from exaplan.nouns import Layout, Limits
 from exaplan.planning.resolving import Setting
 from exaplan.search import Found
 
+MEMORY_MARGIN = 0.95  # share of a chip's memory that a plan may fill; its own estimate already holds a reserve
+
 
 def check(setting: Setting, layout: Layout) -> None:
     """Refuse layouts that cannot exist, with the field and the remedy."""
@@ -115,7 +117,8 @@ def nothing_fits(setting: Setting, found: Found) -> NoPlan:
         f"{setting.model.name} does not fit on {setting.cluster.count:,} x {setting.cluster.chip.name}",
         limit="memory",
         nearest=f"tp {layout.tp}, pp {layout.pp}, dp {layout.dp}, cp {layout.cp}, ep {layout.ep}, recompute "
-        f"{layout.recompute} needs {need / 2**30:.1f} GiB of {have / 2**30:.1f} GiB per chip",
+        f"{layout.recompute} needs {need / 2**30:.1f} GiB of {have / 2**30:.1f} GiB per chip, of which a plan fills "
+        f"{MEMORY_MARGIN:.0%}",
         hint="use more chips, a chip with more memory, method: lora, or a smaller model",
     )
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from exaplan.answers import Priced
 from exaplan.nouns import Limits
-from exaplan.planning.checking import missed
+from exaplan.planning.checking import MEMORY_MARGIN, missed
 from exaplan.planning.pricing import layout_range, price
 from exaplan.planning.resolving import Setting
 from exaplan.search import Found
 
-MEMORY_MARGIN = 0.95  # share of a chip's memory that a plan may fill; its own estimate already holds a reserve
 SHORTLIST = 64  # layouts whose ranges are worked out
 
 

@@ -13,7 +13,7 @@ from exaplan.planning.resolving import Setting
 from exaplan.search import Found, search
 
 STEP = 1.1  # one step of a limit on memory, money, power or time
-QUICK = 3000  # layouts beyond which the search is not done again for twice the chips
+QUICK = 10_000  # layouts (a second or two) beyond which the search is not done again for twice the chips
 
 
 def relieve(setting: Setting, found: Found, best: Priced) -> tuple[tuple[Relief, ...], tuple[str, ...]]:
