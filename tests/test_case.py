@@ -64,7 +64,7 @@ def test_no_16_bit_peak_is_refused(cluster: Cluster) -> None:
 def test_an_unknown_network_matters_beyond_a_node(cluster: Cluster) -> None:
     """Two nodes need a known network; one node does not."""
     blind = replace(cluster, node=replace(cluster.node, network=None))
-    with pytest.raises(InputError, match="scale-out bandwidth of node .* is unknown") as caught:
+    with pytest.raises(InputError, match=r"scale-out bandwidth of node .* is unknown") as caught:
         made(blind)
     assert caught.value.place.field == "cluster.node" and caught.value.hint
     alone = made(replace(blind, count=8)).hardware
@@ -86,7 +86,9 @@ def test_hardware_holds_the_clusters_figures(cluster: Cluster) -> None:
     assert found.inner == fits.link("hopper") and found.vector == fits.vector("hopper")
 
 
-@pytest.mark.parametrize(("precision", "low"), [("bf16", "bf16"), ("fp8", "fp8"), ("fp8-block", "fp8"), ("tf32", "tf32")])
+@pytest.mark.parametrize(
+    ("precision", "low"), [("bf16", "bf16"), ("fp8", "fp8"), ("fp8-block", "fp8"), ("tf32", "tf32")]
+)
 def test_products_run_at_the_peak_of_their_format(cluster: Cluster, precision: str, low: str) -> None:
     """Matrix products take the format's peak; the rest stays at 16 bit."""
     found = made(cluster, precision=precision).hardware
@@ -196,6 +198,8 @@ def test_sequence_parallelism_needs_tensor_ranks() -> None:
 
 def test_several_chunks_are_interleaved() -> None:
     """1F1B over chunks is the interleaved schedule; other schedules keep their name."""
-    schedules = [cases.cut(Layout(pp=2, vpp=v, schedule=s)).schedule for v, s in ((1, "1f1b"), (2, "1f1b"), (2, "dualpipe"))]
+    schedules = [
+        cases.cut(Layout(pp=2, vpp=v, schedule=s)).schedule for v, s in ((1, "1f1b"), (2, "1f1b"), (2, "dualpipe"))
+    ]
     assert schedules == [inputs.ONE_F_ONE_B, inputs.INTERLEAVED, inputs.DUALPIPE]
     assert cases.cut(Layout(pp=2, schedule="interleaved")).schedule == inputs.INTERLEAVED

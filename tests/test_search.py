@@ -75,7 +75,10 @@ def brute_force(case: Case, count: int) -> set[Layout]:
 
 @settings(max_examples=20, deadline=None)
 @given(
-    st.sampled_from(sorted(MODELS)), st.integers(1, 16), st.sampled_from([1, 6, 8, 12, 32]), st.sampled_from([512, 4096])
+    st.sampled_from(sorted(MODELS)),
+    st.integers(1, 16),
+    st.sampled_from([1, 6, 8, 12, 32]),
+    st.sampled_from([512, 4096]),
 )
 def test_enumeration_equals_brute_force(name: str, count: int, batch: int, seq: int) -> None:
     """All legal layouts, each once, and no other."""
@@ -189,6 +192,7 @@ def test_fixed_1f1b_over_chunks_is_named_interleaved() -> None:
         ({"dp": 8}, 6, "batch does not divide over dp"),
         ({"dp": 2, "micro_batch": 4}, 6, "batch does not divide over micro-batches"),
         ({"tp": 2, "pp": 4, "ep": 16}, 32, "experts do not divide over ranks"),
+        ({"tp": 4, "pp": 1, "ep": 4, "etp": 4}, 32, "experts do not divide over ranks"),
     ],
 )
 def test_what_cannot_be_is_counted_by_reason(fixed: dict[str, Any], batch: int, reason: str) -> None:
@@ -252,3 +256,8 @@ def test_nothing_legal_is_empty() -> None:
     """No layout: empty arrays and the reasons."""
     got = search.search(case_of(DENSE), 8, {"tp": 3})
     assert got.layouts == () and len(got.time) == 0 and got.rejected
+
+
+def test_a_wish_is_counted_once() -> None:
+    """One degree that divides nothing is one rejection."""
+    assert sum(found(case_of(DENSE, 96), 24, tp=3, pp=1, cp=1)[1].values()) == 1

@@ -16,7 +16,6 @@ from exaplan.catalog import fits, tuning
 from exaplan.perf.inputs import Job
 from exaplan.perf.step import Terms
 
-MEASURED = ("ampere", "hopper", "blackwell")
 REFERENCE = "hopper"  # the best measured architecture: what others are less sure than
 
 

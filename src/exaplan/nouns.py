@@ -271,7 +271,8 @@ class Layout:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Time, memory and energy of one layout, term by term. Times [s], memory [B per chip], power [W per chip].
+    """Time, memory and energy of one layout, term by term. Times [s], memory [B per chip], power [W per chip; None =
+    unknown].
 
     breakdown: {term: s} sums to step_time; memory_terms: {term: B} sums to memory. mfu: model FLOPs (6ND + causal
     attention, no recompute) over peak of ``precision`` x time; ``low``/``high``: the 80% interval of step_time.
@@ -283,7 +284,7 @@ class Estimate:
     high: float
     memory: float
     mfu: float
-    power: float
+    power: float | None
     flops: float
     breakdown: Mapping[str, float]
     memory_terms: Mapping[str, float]

@@ -42,14 +42,15 @@ def divisors(number: int, limit: int) -> list[int]:
 
 def tensor_degrees(case: Case, count: int) -> list[int]:
     """Degrees that divide the attention heads and stay within a scale-up domain; keys are shared or copied evenly."""
-    heads = [op for block in case.model.blocks for op in block.operators if op.kind in ("attention", "scan")]
-    degrees = []
-    for tp in divisors(count, min(64, case.hardware.domain)):
-        whole = all(op.heads % tp == 0 for op in heads)
-        shared = all(op.kv_heads % tp == 0 or tp % op.kv_heads == 0 for op in heads if op.kind == "attention")
-        if whole and shared:
-            degrees.append(tp)
-    return degrees
+    heads = [op for block in case.model.blocks for op in block.operators if op.kind == "attention"]
+    within = [tp for tp in divisors(count, min(64, case.hardware.domain)) if divides_heads(case, tp)]
+    return [tp for tp in within if all(op.kv_heads % tp == 0 or tp % op.kv_heads == 0 for op in heads)]
+
+
+def divides_heads(case: Case, tp: int) -> bool:
+    """Whether a tensor degree divides the heads of every attention and scan."""
+    heads = (op for block in case.model.blocks for op in block.operators if op.kind in ("attention", "scan"))
+    return all(op.heads % tp == 0 for op in heads)
 
 
 def chunk_degrees(layers: int, pp: int, micro_batches: int) -> list[int]:
@@ -83,8 +84,14 @@ def layouts(case: Case, count: int, fixed: Mapping[str, Any], rejected: Counter[
     """Every legal layout of ``count`` chips that keeps the ``fixed`` fields."""
     layers, batch = len(case.model.layers), case.training.global_batch
     for tp in _values(fixed, "tp", tensor_degrees(case, count)):
+        if count % tp:
+            rejected["degrees do not divide the chips"] += 1
+            continue
+        if not divides_heads(case, tp):
+            rejected["tp does not divide the attention heads"] += 1
+            continue
         for pp in _values(fixed, "pp", divisors(count // tp, layers)):
-            if tp > count or count % (tp * pp) or pp > layers:
+            if count % (tp * pp) or pp > layers:
                 rejected["degrees do not divide the chips"] += 1
                 continue
             for cp in _values(fixed, "cp", context_degrees(case, count // (tp * pp))):
@@ -105,14 +112,24 @@ def _inner(case: Case, outer: Layout, share: int, fixed: Mapping[str, Any], reje
             rejected["batch does not divide over micro-batches"] += 1
             continue
         for vpp in _values(fixed, "vpp", chunk_degrees(len(case.model.layers), outer.pp, share // micro)):
+            if vpp > 1 and (outer.pp == 1 or outer.pp * vpp > len(case.model.layers) + 2):
+                rejected["more model chunks than a pipeline of these layers has"] += 1
+                continue
             for ep in _values(fixed, "ep", expert_degrees(case, ranks)):
                 etp = fixed.get("etp", 1 if ep > 1 else outer.tp)
-                if ranks % (ep * etp):
-                    rejected["experts do not divide over ranks"] += 1
+                if reason := _no_experts(case, ep, etp, ranks):
+                    rejected[reason] += 1
                     continue
                 schedule = "interleaved" if vpp > 1 else "1f1b"
                 made = replace(outer, micro_batch=micro, vpp=vpp, ep=ep, etp=etp, schedule=schedule)
                 yield from _states(made, fixed)
+
+
+def _no_experts(case: Case, ep: int, etp: int, ranks: int) -> str:
+    """Why the experts cannot be cut so; "" where they can."""
+    if ep > 1 and (case.model.experts == 0 or case.model.experts % ep):
+        return "ep does not divide the experts"
+    return "experts do not divide over ranks" if ranks % (ep * etp) else ""
 
 
 def _states(layout: Layout, fixed: Mapping[str, Any]) -> Iterator[Layout]:

@@ -33,7 +33,12 @@ def drawn(seed: int) -> tuple[str, Layout, dict[str, int]]:
         schedule=choose(["1f1b", "zero-bubble", "dualpipe"]) if pp > 1 else "1f1b",
         cp_kind=choose(["ring", "ulysses"]), offload=choose([False, False, True]),
     )  # fmt: skip
-    kind = {"is_low": choose([0, 1]), "fused": choose([1, 1, 0]), "node_aware": choose([0, 1]), "dropout": choose([0, 1])}
+    kind = {
+        "is_low": choose([0, 1]),
+        "fused": choose([1, 1, 0]),
+        "node_aware": choose([0, 1]),
+        "dropout": choose([0, 1]),
+    }
     return name, layout, kind
 
 
@@ -161,7 +166,7 @@ def test_cache_is_set_even_after_numba_was_imported(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("NUMBA_CACHE_DIR", "before")
     monkeypatch.setattr(numba.config, "CACHE_DIR", "before")
     assert kernel.numba.__wrapped__() is numba
-    assert numba.config.CACHE_DIR == str(kernel.cache_folder()) and kernel.cache_folder().is_dir()
+    assert str(kernel.cache_folder()) == numba.config.CACHE_DIR and kernel.cache_folder().is_dir()
 
 
 def test_without_a_writable_folder_it_warns_and_goes_on(

@@ -69,6 +69,7 @@ def test_total_counts_every_term_once() -> None:
 @given(st.floats(1.0, 1e12), st.integers(1, 4096).map(float), st.integers(0, 2))
 def test_higher_stages_never_take_more(params: float, ranks: float, zero: int) -> None:
     """Each ZeRO stage shards what the one before did, and more."""
+
     def used(stage: int) -> float:
         cut = WHOLE._replace(zero=stage)
         return (

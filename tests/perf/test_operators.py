@@ -20,7 +20,9 @@ def cut(**fields: int) -> Cut:
     return WHOLE._replace(**fields)
 
 
-def times(op: ops.Row, layout: Cut = WHOLE, hw: Hardware = IDEAL, job: Job = JOB, tune: Tuning = TUNE) -> tuple[float, float]:
+def times(
+    op: ops.Row, layout: Cut = WHOLE, hw: Hardware = IDEAL, job: Job = JOB, tune: Tuning = TUNE
+) -> tuple[float, float]:
     """(forward, backward) of an operator."""
     return ops.forward_time(op, TOKENS, layout, hw, job, tune), ops.backward_time(op, TOKENS, layout, hw, job, tune)
 
@@ -68,6 +70,8 @@ def test_replicated_products_share_tokens_only_with_sequence_parallelism() -> No
     op = row(n=48, k=80)
     assert times(op, cut(tp=4)) == times(op)
     assert times(op, cut(tp=4, sequence_parallel=1)) == pytest.approx([t / 4.0 for t in times(op)])
+    assert ops.rows_of(row(rows=3.0), TOKENS, cut(tp=4, sequence_parallel=1)) == 3.0 * TOKENS / 4.0
+    assert ops.rows_of(row(rows=3.0), TOKENS, cut(tp=4)) == 3.0 * TOKENS
     column = row(n=48, k=80, cut="column")
     assert times(column, cut(tp=4, sequence_parallel=1)) == times(column, cut(tp=4))
 

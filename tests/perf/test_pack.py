@@ -69,7 +69,9 @@ def test_parameters_survive_packing() -> None:
     packed = pack(ROUTED, 2048)
     held = [float(packed.operators[first:last, inputs.PARAMS].sum()) for first, last in packed.blocks]
     total = sum(held[kind] for kind in packed.layers) + held[-2] + held[-1]
-    ops = [op for index in ROUTED.layers for op in ROUTED.blocks[index].operators] + list(ROUTED.embedding + ROUTED.head)
+    ops = [op for index in ROUTED.layers for op in ROUTED.blocks[index].operators] + list(
+        ROUTED.embedding + ROUTED.head
+    )
     assert total == sum(op.params for op in ops)
 
 

@@ -68,6 +68,7 @@ def test_groups_use_the_level_that_they_span(of_group: Timed, flat: Timed) -> No
     assert both < of_group(1e9, 4.0, 8.0, PLAIN)
     slow = PLAIN._replace(leaf=16, oversubscription=4.0)
     assert of_group(1e9, 32.0, 1.0, slow) > 2.0 * both
+    assert of_group(1e9, 4.0, 8.0, slow) > 3.0 * outside
 
 
 # ----------------------------------------------------------------------------------------------------- tensor

@@ -158,4 +158,4 @@ def test_dualpipe_holds_p_plus_1() -> None:
 def test_first_rank_holds_the_most(stages: float, chunks: float, micro: float, schedule: int) -> None:
     """No rank holds more than the first, and none less than nothing."""
     held = [in_flight(schedule, stages, float(rank), chunks, micro) for rank in range(int(stages))]
-    assert held == sorted(held, reverse=True) and 0.0 < held[-1] and held[0] <= micro
+    assert held == sorted(held, reverse=True) and held[-1] > 0.0 and held[0] <= micro

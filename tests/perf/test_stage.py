@@ -284,6 +284,52 @@ def test_fully_sharded_experts_gather_over_fewer_ranks() -> None:
     assert only(Layout(dp=8, zero=3), model=ROUTED, kind=1).fsdp > 2.0 * dense_part
 
 
+def test_fully_sharded_experts_in_closed_form() -> None:
+    """Gathers of 2 B and a scatter of 4 B: shared over dp at stride tp, experts over dp tp / (ep etp) at stride ep etp."""
+    layout = Layout(dp=16, tp=2, ep=2, etp=2, zero=3)
+    hw, made, work = IDEAL._replace(link=100.0, network=10.0), cut(layout), job(ROUTED, layout)
+    held = block(ROUTED, layout, kind=1)
+    parts = ((held.shared, 16.0, 2.0), (held.expert, 8.0, 4.0))
+    expected = sum(
+        2.0 * par.parameter_gather(params, ranks, stride, 2.0, hw)
+        + par.gradient_reduce(params, ranks, ranks, stride, made, hw, work)
+        for params, ranks, stride in parts
+    )
+    assert only(layout, model=ROUTED, kind=1).fsdp == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("layout", "kind", "share"),
+    [
+        (Layout(dp=8, zero=3), 0, 1 / 3),  # gather before forward; gather and scatter around backward
+        (Layout(cp=4), 0, 1 / 3),  # keys and values; then these again and their gradients
+        (Layout(cp=4, recompute="full"), 0, 1 / 4),
+        (Layout(dp=8, ep=8), 1, 1 / 2),  # dispatch and combine, each way
+        (Layout(dp=8, ep=8, recompute="full"), 1, 1 / 3),
+        (Layout(tp=8, sequence_parallel=False), 0, 1 / 2),
+    ],
+    ids=str,
+)
+def test_forward_takes_its_share_of_the_traffic(layout: Layout, kind: int, share: float) -> None:
+    """With free compute the forward pass is the traffic that belongs to it."""
+    cost = only(layout, kind=kind, model=ROUTED if kind else DENSE)
+    traffic = cost.tp + cost.cp + cost.ep + cost.fsdp
+    assert traffic > 0.0 and cost.forward / traffic == pytest.approx(share)
+    assert cost.forward + cost.backward == pytest.approx(traffic)
+
+
+def test_dualpipe_hides_the_exchange_behind_the_other_direction() -> None:
+    """Dispatch and combine cost the contention alone where compute is longer (arXiv:2412.19437, section 3.2.1)."""
+    slow = PLAIN._replace(high=PLAIN.high._replace(peak=1e9))
+    plain, dual = (
+        layer(ROUTED, Layout(dp=8, ep=8, pp=2, schedule=s), slow, TUNE._replace(contention=0.25), 1)
+        for s in ("1f1b", "dualpipe")
+    )
+    assert dual.ep == pytest.approx(0.25 * plain.ep)
+    bare = layer(ROUTED, Layout(dp=8, ep=8, pp=2, schedule="dualpipe"), slow, TUNE, 1)
+    assert bare.ep == 0.0
+
+
 def test_hidden_traffic_slows_compute_by_contention() -> None:
     """contention x hidden seconds are added to backward."""
     layout = Layout(dp=16, zero=3)

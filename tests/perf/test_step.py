@@ -1,4 +1,4 @@
-"""A training step: terms add up, better hardware is never slower, more work never quicker, memory follows the layout."""
+"""A training step: terms add up, better hardware is never slower, more work never quicker."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_terms_add_up_to_the_total(model: Model, layout: Layout) -> None:
 
 @pytest.mark.parametrize("model", [DENSE, ROUTED], ids=lambda model: model.name)
 def test_an_ideal_chip_takes_flops_over_peak(model: Model) -> None:
-    """Peak 1, no losses: the step takes as many seconds as the model has FLOPs (flash backward recomputes: 2.5, not 2)."""
+    """Peak 1, no losses: as many seconds as the model has FLOPs (flash attention: 2.5 backward, not 2)."""
     found = terms(model, Layout(), IDEAL, TUNE)
     tokens = 64 * 2048
     counted = model_flops(model, 2048, tokens, causal=False, mtp=False)
@@ -129,6 +129,17 @@ def test_host_fills_what_the_device_leaves() -> None:
     assert terms(DENSE, Layout(), tune=TUNE._replace(host=1e-9)).host == 0.0
 
 
+@pytest.mark.parametrize("layout", [Layout(pp=4), Layout(pp=4, vpp=2), Layout(pp=4, schedule="zero-bubble")], ids=str)
+def test_a_slow_host_stretches_the_bubble_as_well(layout: Layout) -> None:
+    """Stages that wait for their host idle their neighbours in proportion (weight gradients do not fill in for it)."""
+    fast, slow = (terms(DENSE, layout, tune=TUNE._replace(host=h)) for h in (0.0, 1e-3))
+    work = fast.product + fast.attention + fast.vector
+    stretch = (work + slow.host) / work
+    assert slow.host > 0.0 and slow.bubble >= stretch * fast.bubble * (1.0 - 1e-9)
+    if layout.schedule == "1f1b":
+        assert slow.bubble == pytest.approx(stretch * fast.bubble)
+
+
 def test_graphs_take_the_host_away() -> None:
     """CUDA graphs launch a step at once."""
     made = cut(Layout())._replace(graphs=1)
@@ -164,6 +175,13 @@ def test_kinds_of_layer_go_to_their_ranks() -> None:
     assert ranks == [11.0, 20.0, 20.0, 20.0]
     chunked = [step.rank_cost(layers, costs, rank, cut(Layout(pp=2, vpp=2))).shared for rank in range(2)]
     assert chunked == [31.0, 40.0]
+
+
+def test_dualpipe_ranks_share_the_work_of_both_ends() -> None:
+    """Rank r halves its micro-batches between stages r and p - 1 - r: the head's work falls on two ranks."""
+    plain, dual = (terms(DENSE, Layout(pp=4, schedule=s), IDEAL, TUNE) for s in ("1f1b", "dualpipe"))
+    head = 3.0 * 2.0 * 2048 * 32000 * 64 * 2048
+    assert plain.product - dual.product == pytest.approx(0.5 * head, rel=1e-9)
 
 
 def test_transfers_cross_every_boundary() -> None:
@@ -225,7 +243,9 @@ def test_experts_reduce_over_the_ranks_that_share_them() -> None:
     assert step.gradient_time(experts, cut(Layout(dp=8, ep=8)), PLAIN, work, TUNE) == 0.0
     two = step.gradient_time(experts, cut(Layout(dp=8, ep=4)), PLAIN, work, TUNE)
     made = cut(Layout(dp=8, ep=4))
-    expected = par.gradient_reduce(1e8, 2.0, 2.0, 4.0, made, PLAIN, work) + par.parameter_gather(1e8, 2.0, 4.0, 2.0, PLAIN)
+    expected = par.gradient_reduce(1e8, 2.0, 2.0, 4.0, made, PLAIN, work) + par.parameter_gather(
+        1e8, 2.0, 4.0, 2.0, PLAIN
+    )
     assert two == pytest.approx(expected)
 
 
@@ -241,10 +261,32 @@ def test_optimizer_reads_and_writes_its_state_once() -> None:
     )
 
 
+def test_low_weights_are_cast_once_a_step() -> None:
+    """2 B read and two copies written of every parameter held; under ZeRO-3 after every gather; never in 16 bit."""
+    stage = EMPTY_STAGE._replace(shared=4e8, expert=1e8)
+    low = job(DENSE, Layout(dp=8))._replace(is_low=1, low_bytes=1.0)
+    once = vector_time(4.0 * 5e8, PLAIN.high, PLAIN.vector)
+    assert step.weight_cast_time(stage, 8.0, cut(Layout(dp=8)), PLAIN, low) == pytest.approx(once)
+    assert step.weight_cast_time(stage, 8.0, cut(Layout(dp=8, zero=3)), PLAIN, low) == pytest.approx(8.0 * once)
+    assert step.weight_cast_time(stage, 8.0, cut(Layout(dp=4, pp=2, zero=3)), PLAIN, low) == pytest.approx(once)
+    assert step.weight_cast_time(stage, 8.0, cut(Layout(dp=8)), PLAIN, job(DENSE, Layout())) == 0.0
+    fine = step.weight_cast_time(stage, 8.0, cut(Layout(dp=8)), PLAIN, low._replace(low_bytes=0.5))
+    assert fine == pytest.approx(vector_time(3.0 * 5e8, PLAIN.high, PLAIN.vector))
+
+
+def test_frozen_weights_may_be_kept_in_the_low_format() -> None:
+    """10 trained and 90 frozen parameters: 100 in 16 bit, 10 + 45 of 16-bit size in FP8."""
+    work = job(DENSE, Layout())
+    assert step.stored(100.0, 10.0, work) == 100.0
+    assert step.stored(100.0, 10.0, work._replace(is_low=1, low_bytes=1.0)) == pytest.approx(55.0)
+    assert step.stored(100.0, 100.0, work._replace(is_low=1, low_bytes=1.0)) == 100.0
+
+
 def test_offload_runs_at_the_host_link() -> None:
     """Half of the host link, half of the speed; the chip's own memory does not matter."""
     work, made = job(DENSE, Layout(dp=8)), cut(Layout(dp=8, offload=True))
     time = step.optimizer_time(STAGE, made, PLAIN, work, TUNE)
+    assert time == pytest.approx(5e8 / 8.0 * 4.0 / PLAIN.host_link)
     half = PLAIN._replace(host_link=PLAIN.host_link / 2.0)
     assert step.optimizer_time(STAGE, made, half, work, TUNE) == pytest.approx(2.0 * time)
     quick_memory = PLAIN._replace(high=PLAIN.high._replace(bandwidth=1e30))
@@ -302,9 +344,12 @@ def test_memory_grows_with_the_micro_batch(layout: Layout, model: Model, micro: 
     """Larger micro-batches keep more activations, logits and buffers; weights do not change."""
     one, two = (replace(spread(model, layout), micro_batch=m) for m in (micro, 2 * micro))
     small, large = memory(model, one, batch=512), memory(model, two, batch=512)
-    assert large.activations == pytest.approx(2.0 * small.activations)
-    assert large.buffers > small.buffers
-    assert large.weights == small.weights and total_memory(large) > total_memory(small)
+    assert total_memory(large) > total_memory(small)
+    if layout.pp == 1:  # else another rank may become the fullest
+        assert large.activations == pytest.approx(2.0 * small.activations)
+        assert large.logits == pytest.approx(2.0 * small.logits)
+        assert large.buffers > small.buffers
+        assert large.weights == small.weights
 
 
 @quick
@@ -336,18 +381,20 @@ def test_activations_are_saved_bytes_in_flight() -> None:
     packed = pack(DENSE, 2048)
     for layout in (Layout(pp=4), Layout(pp=4, vpp=2), Layout(pp=4, schedule="zero-bubble")):
         made = cut(layout)
-        _, first, last, _, _ = step.step_stages(*packed, made, PLAIN, job(DENSE, layout), BUSY)
+        _, first, last, _ = step.step_stages(*packed, made, PLAIN, job(DENSE, layout), BUSY)
         flight = in_flight(made.schedule, 4.0, 0.0, float(layout.vpp), 64.0)
         found = memory(DENSE, layout)
-        assert found.activations in (pytest.approx(first.saved * flight), pytest.approx(
-            last.saved * in_flight(made.schedule, 4.0, 3.0, float(layout.vpp), 64.0)))
+        assert found.activations in (
+            pytest.approx(first.saved * flight),
+            pytest.approx(last.saved * in_flight(made.schedule, 4.0, 3.0, float(layout.vpp), 64.0)),
+        )
         assert total_memory(found) >= first.saved * flight
 
 
 def test_dualpipe_holds_two_stages() -> None:
     """The outer ranks hold the parameters of the first and last stage, p micro-batches of one and one of the other."""
     layout = Layout(pp=4, schedule="dualpipe")
-    _, first, last, _, _ = step.step_stages(*pack(DENSE, 2048), cut(layout), PLAIN, job(DENSE, layout), BUSY)
+    _, first, last, _ = step.step_stages(*pack(DENSE, 2048), cut(layout), PLAIN, job(DENSE, layout), BUSY)
     found = memory(DENSE, layout)
     assert found.weights == pytest.approx(2.0 * (first.shared + last.shared))
     assert found.activations == pytest.approx(4.0 * first.saved + last.saved)

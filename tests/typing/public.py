@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_type
 
+import exaplan
 from exaplan.catalog import load
 from exaplan.models.count import parameters
 from exaplan.models.spec import Spec
@@ -24,3 +25,11 @@ assert_type(parameters(model), tuple[int, int])
 
 layout = Layout(dp=2, tp=4)
 assert_type(layout.chips, int)
+
+question = exaplan.parse({"model": "llama-3.1-8b", "cluster": {"chip": "H100"}})
+assert_type(question, exaplan.Ask)
+answer = exaplan.plan(question, catalog, top=2)
+assert_type(answer, exaplan.Answer)
+assert_type(exaplan.estimate(question, catalog).estimates, tuple[exaplan.Priced, ...])
+assert_type(answer.estimates[0].cost, float | None)
+assert_type(exaplan.validate(catalog).summary, Mapping[str, exaplan.Score])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -76,11 +78,73 @@ def priors(root: Path) -> str:
     return table(("fabric", "latency [µs]", "share of bandwidth", "all-to-all", "spread", "rests on"), rows)
 
 
+FACTS = ("attention", "dropout", "overlap", "fusion", "dispatcher", "host")
+
+
 def frameworks(root: Path) -> str:
-    """The framework generations that are told apart."""
+    """The framework generations that are told apart, and what is known of each as a fact."""
     entries = yaml.safe_load((root / "src/exaplan/data/frameworks.yaml").read_text(encoding="utf-8"))
-    rows = [(f"`{e['generation']}`", str(e["family"]), f"`{cell(e['match'])}`") for e in entries]
-    return table(("generation", "family", "found by (framework and source of a run)"), rows)
+    rows = []
+    for entry in entries:
+        facts = ", ".join(f"{name} {_fact(entry[name])}" for name in FACTS if name in entry)
+        rows.append((f"`{entry['generation']}`", str(entry["family"]), f"`{cell(entry['match'])}`", facts))
+    return table(("generation", "family", "found by (framework and source of a run)", "facts"), rows)
+
+
+def _fact(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def older_kernels(root: Path) -> str:
+    """Rates of older attention kernels over the one that was measured."""
+    found = record(root, "attention_kernels")
+    rows = [
+        (architecture, f"`{kernel}`", f"{entry['share']:.2f}")
+        for architecture, kernels in found["curves"].items()
+        for kernel, entry in kernels.items()
+    ]
+    return table(("architecture", "kernel", "rate over the measured one"), rows) + f"\nSource: {found['source']}.\n"
+
+
+def range_parts(root: Path) -> str:
+    """What each part of a step adds to the range, and the factors that were fitted."""
+    judged, fitted = record(root, "ranges"), record(root, "training")["ranges"]
+    rows = [
+        (f"`{name}`", entry["of"], f"{entry['value']:.2f}", entry["why"]) for name, entry in judged["parts"].items()
+    ]
+    said = ", ".join(judged["young"])
+    lines = (
+        f"`young` holds for {said}.\n",
+        f"Fitted: c = {fitted['factor']:.2f}; half-width [log ratio] on an observed layout {fitted['repeat']:.3f} "
+        f"(`repeat`), on another layout of the same work {fitted['recentred']:.3f} (`recentred`).\n",
+    )
+    return table(("part", "x: share of the step", "sigma", "because"), rows) + "\n" + "\n".join(lines)
+
+
+def tuning(root: Path) -> str:
+    """Every fitted field: what was known before, and what the runs made of it (the base, without effects)."""
+    code = ast.parse((root / "tools/fit/priors.py").read_text(encoding="utf-8"))
+    known = next(
+        ast.literal_eval(item.value)
+        for item in code.body
+        if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name) and item.targets[0].id == "BASE"
+    )
+    fitted = record(root, "training")["coefficients"]
+    rows = [
+        (f"`{name}`", f"{value:.3g}", f"{spread:.2f}", f"{math.exp(fitted[name]['base']):.3g}", why)
+        for name, (value, spread, why) in known.items()
+    ]
+    return table(("field", "prior", "spread (log)", "fitted base", "the prior's reason"), rows)
+
+
+def fit_training(root: Path) -> str:
+    """What the fit of the tuning says of itself."""
+    found = record(root, "training")
+    error = found["error"]["cross-validated"]
+    return (
+        f"Fitted {found['date']} on {found['rows']} configurations of `training.csv`; on rows that a fold had not "
+        f"seen: median error {_percent(error['median_abs'])}, mean {_percent(error['mean_abs'])}.\n"
+    )
 
 
 def score_table(name: str) -> Callable[[Path], str]:
@@ -93,4 +157,8 @@ MAKERS: Mapping[str, Callable[[Path], str]] = {
     **{f"score {name}": score_table(name) for name in score.TABLES},
     "priors": priors,
     "frameworks": frameworks,
+    "older kernels": older_kernels,
+    "range parts": range_parts,
+    "tuning": tuning,
+    "fit training": fit_training,
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from docparts.pages import table
 
-TABLES = ("summary", "apart", "groups", "record")
+TABLES = ("summary", "apart", "groups", "interval", "record")
 NONE = "Not scored yet: `docs/score.json` is missing.\n"
 HEAD = ("", "rows", "median error", "mean error", "bias", "in its 80% range", "Winkler")
 
@@ -25,7 +26,7 @@ def table_of(name: str, root: Path) -> str:
     score = read(root)
     if score is None:
         return NONE
-    return {"summary": summary, "apart": apart, "groups": groups, "record": record}[name](score)
+    return {"summary": summary, "apart": apart, "groups": groups, "interval": interval, "record": record}[name](score)
 
 
 def line(name: str, score: Mapping[str, Any]) -> tuple[str, ...]:
@@ -64,6 +65,16 @@ def groups(score: Mapping[str, Any]) -> str:
             table((grouping.replace("_", " "), *HEAD[1:]), [line(name or "unknown", entry) for name, entry in rows])
         )
     return "\n".join(parts)
+
+
+def interval(score: Mapping[str, Any]) -> str:
+    """The interval score beside that of one constant ratio."""
+    found = re.search(r"constant-ratio interval of equal coverage: ([\d.]+)", " ".join(score["notes"]))
+    if found is None:
+        raise RuntimeError("docs/score.json has no score of a constant-ratio interval; run python tools/score.py")
+    own, constant = score["summary"]["step_time"]["winkler"], float(found.group(1))
+    rows = [("these ranges", f"{own:.3f}"), ("one constant ratio of equal coverage", f"{constant:.3f}")]
+    return table(("", "mean interval score"), [*rows, ("better by", f"{100 * (1 - own / constant):.0f}%")])
 
 
 def record(score: Mapping[str, Any]) -> str:

@@ -45,7 +45,7 @@ time = common.compiled(roofline.attention_time)
 traffic = common.compiled(roofline.attention_bytes)
 
 
-@numba.njit  # type: ignore[untyped-decorator]
+@numba.njit
 def times(b, s, h, kv, d, window, peak, bandwidth, processors, memory, factor, c, tile):  # type: ignore[no-untyped-def]
     out = np.empty(len(b))
     for i in range(len(b)):

@@ -56,7 +56,7 @@ all_reduce, reduce_scatter, all_gather, all_to_all = (
 )
 
 
-@numba.njit  # type: ignore[untyped-decorator]
+@numba.njit
 def times(op, size, ranks, bandwidth, c, switch):  # type: ignore[no-untyped-def]
     out = np.empty(len(op))
     fit = LinkFit(c[0], c[1], c[2], c[3], c[4], c[5], c[6] if switch else 0.0, c[7], 0.0)
@@ -166,7 +166,9 @@ def main() -> None:
         "collectives",
         {
             "date": common.DATE,
-            "method": "tools/fit/collectives.py: soft-L1 of log(predicted/measured) of perf.network, NCCL, 2 to 8 ranks",
+            "method": (
+                "tools/fit/collectives.py: soft-L1 of log(predicted/measured) of perf.network, NCCL, 2 to 8 ranks"
+            ),
             "input": {TABLE: common.digest(data / "kernels" / TABLE)},
             "curves": curves,
             "priors": PRIORS,

@@ -60,7 +60,10 @@ def compiled(function: Callable[..., float]) -> Callable[..., float]:
     for name in function.__code__.co_names:
         if isinstance(scope.get(name), types.FunctionType):
             scope[name] = compiled(scope[name])
-    return numba.njit(types.FunctionType(function.__code__, scope, function.__name__, function.__defaults__))
+    twin = types.FunctionType(function.__code__, scope, function.__name__, function.__defaults__)
+    jit: Any = numba.njit  # its stubs know it as a decorator only
+    made: Callable[..., float] = jit(twin)
+    return made
 
 
 def digest(path: Path) -> str:

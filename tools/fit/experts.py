@@ -30,7 +30,7 @@ KNOBS = [
 time = common.compiled(network.expert_exchange)
 
 
-@numba.njit  # type: ignore[untyped-decorator]
+@numba.njit
 def times(tokens, width, top_k, inner, outer, link, c):  # type: ignore[no-untyped-def]
     out = np.empty(len(tokens))
     fit = ExpertFit(c[0], c[1], c[2], c[3], 0.0)

@@ -37,7 +37,7 @@ KNOBS = [
 time = common.compiled(roofline.matmul_time)
 
 
-@numba.njit  # type: ignore[untyped-decorator]
+@numba.njit
 def times(m, n, k, in_bytes, peak, bandwidth, processors, factor, c, tile_m, tile_n):  # type: ignore[no-untyped-def]
     out = np.empty(len(m))
     for i in range(len(m)):
@@ -111,7 +111,10 @@ class Found(NamedTuple):
         usual = [float(np.median(list(d.values()))) for d in (self.casts, self.launches)]
         cast = frame.source.map(self.casts).fillna(usual[0]).to_numpy()
         launch = frame.source.map(self.launches).fillna(usual[1]).to_numpy()
-        return predict(frame, self.values, factor, self.tile) + casting(frame, self.values[2], cast, launch)
+        made: np.ndarray = np.add(
+            predict(frame, self.values, factor, self.tile), casting(frame, self.values[2], cast, launch)
+        )
+        return made
 
 
 def fit(frame: pd.DataFrame, tile: tuple[float, float], split: float = SPLITS[0]) -> Found:
@@ -122,7 +125,8 @@ def fit(frame: pd.DataFrame, tile: tuple[float, float], split: float = SPLITS[0]
     casts = frame.format.iloc[0] != "bf16"
 
     def whole(v: np.ndarray, f: np.ndarray, c: np.ndarray, t: np.ndarray) -> np.ndarray:
-        return predict(frame, v, f[codes], tile) + casting(frame, v[2], c[codes], t[codes])
+        made: np.ndarray = np.add(predict(frame, v, f[codes], tile), casting(frame, v[2], c[codes], t[codes]))
+        return made
 
     reference = np.array([float(n.split()[0] not in UNBOUND) for n in names])
     knobs = [k._replace(start=split) if k.name == "split" else k for k in KNOBS]
@@ -198,7 +202,9 @@ def main() -> None:
         "gemm",
         {
             "date": common.DATE,
-            "method": "tools/fit/gemm.py: soft-L1 of log(predicted/measured) of roofline.matmul_time; tile by least cost",
+            "method": (
+                "tools/fit/gemm.py: soft-L1 of log(predicted/measured) of roofline.matmul_time; tile by least cost"
+            ),
             "input": {t: common.digest(data / "kernels" / t) for t in TABLES},
             "curves": curves,
         },

@@ -2,8 +2,8 @@
 
     python tools/fit/training.py --data ../shared/data
 
-Every row is predicted by a fit that saw no row of its publisher (all versions) and none of its (model, chip) group. Rows of
-Korthikanti 2022 and vTrain take no part in any fit.
+Every row is predicted by a fit that saw no row of its publisher (all versions) and none of its (model, chip) group.
+Rows of Korthikanti 2022 and vTrain take no part in any fit.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def problem(path: Path) -> Problem:
 
     def evaluate(values: Array) -> Array:
         values = values.copy()
-        values[np.ix_(bare, UNHIDDEN)] = 1.0
+        values[np.ix_(bare, np.asarray(UNHIDDEN))] = 1.0
         return run(values)  # type: ignore[no-any-return]
 
     size = Counter((q.publisher, q.group) for q in items)
@@ -218,7 +218,9 @@ def main() -> None:
         return
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     record = {
-        "method": "tools/fit/training.py: regularised robust least squares of log step time; priors in tools/fit/priors.py",
+        "method": (
+            "tools/fit/training.py: regularised robust least squares of log step time; priors in tools/fit/priors.py"
+        ),
         "date": "2026-11-22",
         "input": {"training.csv": digest},
         "rows": int(keep.sum()),

@@ -118,8 +118,9 @@ def main() -> None:
         {
             "date": common.DATE,
             "method": (
-                "tools/fit/vector.py: floor and ramp from layer norm and activation on RTX 4090 and RTX PRO 6000; share of "
-                "bandwidth = harmonic mean of decode attention (reads) and thin products (writes); spread is an estimate"
+                "tools/fit/vector.py: floor and ramp from layer norm and activation on RTX 4090 and RTX PRO 6000; "
+                "share of bandwidth = harmonic mean of decode attention (reads) and thin products (writes); "
+                "spread is an estimate"
             ),
             "input": {t: common.digest(data / "kernels" / t) for t in (LAYERS, GEMM, ATTENTION)},
             "check_on_activation": check,

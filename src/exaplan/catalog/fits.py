@@ -61,6 +61,11 @@ def relative(architecture: str, known: set[str]) -> Heir:
     return heir if heir.source in known else POOLED
 
 
+def measured(architecture: str) -> bool:
+    """Whether matrix products of that very architecture were measured."""
+    return relative(architecture, {key.split("/")[0] for key in record("gemm")["curves"]}).widening == 0.0
+
+
 def coefficients(name: str, key: str) -> dict[str, float]:
     """Coefficients of one curve as floats."""
     return {field: float(value) for field, value in record(name)["curves"][key]["coefficients"].items()}

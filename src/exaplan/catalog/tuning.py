@@ -107,7 +107,7 @@ def with_facts(found: Tuning, framework: str) -> Tuning:
 
 
 def ranges(fold: str = "") -> Mapping[str, Any]:
-    """The fitted interval: ``scale`` coefficients, ``low`` and ``high`` quantiles of standardised error, ``repeat``,
-    ``recentred`` (log half-widths); of a fold where one is named."""
+    """The fitted interval: ``factor`` (of the expected size of an error), ``repeat`` and ``recentred`` (log
+    half-widths); of a fold where one is named."""
     found: Mapping[str, Any] = record()["ranges"]
     return {**found, **folds()["ranges"][fold]} if fold else found

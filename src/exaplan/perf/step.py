@@ -121,8 +121,8 @@ def step_stages(
 ) -> tuple[StageCost, StageCost, StageCost, float]:
     """(slowest rank, first stage, last stage, sum of times over ranks [s]), per micro-batch.
 
-    blocks rows: up to four kinds of layer, then embedding, then head. Under DualPipe a rank holds stages r and p - 1 - r
-    and gives each half of its micro-batches (DeepSeek-AI 2024, arXiv:2412.19437, section 3.2.1).
+    blocks rows: up to four kinds of layer, then embedding, then head. Under DualPipe a rank holds stages r and p - 1 -
+    r and gives each half of its micro-batches (DeepSeek-AI 2024, arXiv:2412.19437, section 3.2.1).
     """
     tokens = cut.micro_batch * job.seq / cut.cp
     last_kind = len(blocks) - 3

@@ -9,8 +9,9 @@ from dataclasses import replace
 from exaplan.answers import Answer, Priced, Relief
 from exaplan.ask import Ask
 from exaplan.catalog import Catalog
+from exaplan.nouns import Layout
 from exaplan.planning.answering import answer
-from exaplan.planning.checking import check, nothing_fits, nothing_legal, too_big, within_limits
+from exaplan.planning.checking import check, check_recompute, nothing_fits, nothing_legal, too_big, within_limits
 from exaplan.planning.choosing import best_of, rank
 from exaplan.planning.pricing import price
 from exaplan.planning.relief import relieve
@@ -46,8 +47,10 @@ def estimate(ask: Ask, catalog: Catalog) -> Answer:
 
 def _searched(setting: Setting, top: int) -> tuple[Found, dict[str, int], list[Priced], float]:
     """(layouts scored, rejected by reason, the best within every limit, layouts scored per CPU second)."""
+    fixed = setting.ask.fixed()
+    check_recompute(setting.ask, Layout(recompute=fixed.get("recompute", "none")))
     start = clock.process_time()
-    found = search(setting.case, setting.cluster.count, setting.ask.fixed())
+    found = search(setting.case, setting.cluster.count, fixed)
     if not found.layouts:
         raise nothing_legal(setting, found)
     rejected, order = rank(setting, found)

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from exaplan import case as cases
-from exaplan import draws
 from exaplan.answers import Answer, Priced, Relief
 from exaplan.catalog import fits, tuning
-from exaplan.planning.pricing import checkpoint_every, rent_of
+from exaplan.planning.pricing import checkpoint_every, power_known, rent_of, site_power
 from exaplan.planning.resolving import Setting
 from exaplan.planning.tracing import inputs_of
 
@@ -43,17 +42,30 @@ def answer(
         assumptions=(*setting.assumptions, *assumptions(setting)),
         defaults=ask.defaults(),
         inputs=inputs_of(setting, priced[0].estimate),
+        warnings=unchecked(setting, priced[0]),
         provenance=provenance(setting),
     )
+
+
+def unchecked(setting: Setting, best: Priced) -> tuple[str, ...]:
+    """Limits of the ask that could not be held against anything, because their figure is unknown."""
+    values = {"deadline": best.time, "money": best.cost, "power": best.estimate.power}
+    found = [
+        name for name, value in values.items() if value is None and getattr(setting.ask.bounds(), name) is not None
+    ]
+    why = {"deadline": "give work.tokens or work.steps", "money": "cost is unknown", "power": "power is unknown"}
+    return tuple(f"the limit on {name} was not checked: {why[name]}" for name in found)
 
 
 def assumptions(setting: Setting) -> list[str]:
     """What had to be assumed, and what could not be told."""
     chip, notes = setting.cluster.chip, []
     if not setting.case.framework:
-        notes.append("framework unknown: the pooled fit over all frameworks, with a wider range")
-    if cases.architecture_of(setting.cluster) not in draws.MEASURED:
+        notes.append("framework unknown: the pooled fit over all frameworks; the range is that of software never seen")
+    if not fits.measured(cases.architecture_of(setting.cluster)):
         notes.append(f"no kernel of {chip.architecture} was measured: curves inherited, range widened")
+    if not power_known(setting):
+        notes.append(f"the power of {chip.name} and of its node is unknown, so energy and carbon are unknown")
     if setting.ask.tokens is not None and rent_of(setting) is None:
         notes.append(
             f"no rent of {chip.name} is known, so cost is unknown: give cluster.node a node file with `rent`, or "
@@ -67,7 +79,7 @@ def binding(setting: Setting, best: Priced, rejected: Mapping[str, int]) -> tupl
     bounds, out = setting.ask.bounds(), []
     if rejected.get("memory"):
         out.append("memory")
-    power = best.estimate.power * setting.cluster.count
+    power = site_power(setting, best.estimate)
     pairs = (
         ("deadline", best.time, bounds.deadline),
         ("money", best.cost, bounds.money),

@@ -20,7 +20,7 @@ def check(setting: Setting, layout: Layout) -> None:
     _check_degrees(setting, layout)
     _check_batch(setting, layout)
     _check_experts(setting, layout)
-    _check_recompute(setting.ask, layout)
+    check_recompute(setting.ask, layout)
 
 
 def _check_degrees(setting: Setting, layout: Layout) -> None:
@@ -51,7 +51,8 @@ def _check_experts(setting: Setting, layout: Layout) -> None:
         raise _bad(setting.ask, "layout.ep", problem, "use an ep that divides the experts and dp x cp x tp")
 
 
-def _check_recompute(ask: Ask, layout: Layout) -> None:
+def check_recompute(ask: Ask, layout: Layout) -> None:
+    """Refuse a recompute setting that names no module."""
     try:
         cases.cut(layout)
     except (KeyError, ValueError) as error:
@@ -90,8 +91,9 @@ def missed(setting: Setting, item: Priced, bounds: Limits) -> list[tuple[str, st
         out.append(("deadline", f"{item.time / 86400:.3g} d against {bounds.deadline / 86400:.3g} d"))
     if bounds.money is not None and item.cost is not None and item.cost > bounds.money:
         out.append(("money", f"${item.cost:,.0f} against ${bounds.money:,.0f}"))
-    power = item.estimate.power * setting.cluster.count
-    if bounds.power is not None and power > bounds.power:
+    power = item.estimate.power
+    if bounds.power is not None and power is not None and power * setting.cluster.count > bounds.power:
+        power *= setting.cluster.count
         out.append(("power", f"{power / 1e6:.3g} MW against {bounds.power / 1e6:.3g} MW"))
     return out
 

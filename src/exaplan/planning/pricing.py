@@ -43,10 +43,11 @@ def price(setting: Setting, layout: Layout) -> Priced:
     time = made.step_time * steps / good
     span = draws.product(interval, made.step_time, draws.Interval(steps / band[1], steps / band[0]), steps / good)
     site, chips = setting.cluster.site, setting.cluster.count
-    joules = cost.energy_used(made.power, chips, time)
-    energy = _energy(span, time, made.power * chips)
-    carbon = _times(energy, joules, site.figures.get("carbon"), site.carbon)
-    ranges = {"time": span, "energy": energy, "carbon": carbon, "goodput": band, "memory": memory}
+    ranges = {"time": span, "goodput": band, "memory": memory}
+    joules = None if made.power is None else cost.energy_used(made.power, chips, time)
+    if made.power is not None and joules is not None:
+        energy = _energy(span, time, made.power * chips)
+        ranges |= {"energy": energy, "carbon": _times(energy, joules, site.figures.get("carbon"), site.carbon)}
     rent = rent_of(setting)
     if rent:
         ranges["cost"] = _times(span, time, rent.figure, rent.rate * chips, rent.unit * chips)
@@ -56,7 +57,7 @@ def price(setting: Setting, layout: Layout) -> Priced:
         time=time,
         cost=cost.rent_cost(rent.rate, chips, time) if rent else None,
         energy=joules,
-        carbon=cost.carbon_emitted(joules, site.carbon),
+        carbon=None if joules is None else cost.carbon_emitted(joules, site.carbon),
         goodput=good,
         ranges={name: (value[0], value[1]) for name, value in ranges.items()},
         price_source=rent.figure.source if rent else "",
@@ -88,6 +89,11 @@ def _times(
     if figure and figure.low is not None and figure.high is not None:
         second = draws.Interval(min(figure.low * unit, factor), max(figure.high * unit, factor))
     return draws.product(first, value, second, factor)
+
+
+def site_power(setting: Setting, made: Estimate) -> float | None:
+    """Power of all chips at the meter. [W]; None = unknown."""
+    return None if made.power is None else made.power * setting.cluster.count
 
 
 def nodes_of(setting: Setting) -> int:
@@ -128,23 +134,23 @@ def assess(setting: Setting, layout: Layout) -> tuple[Estimate, draws.Interval]:
     factor, interval = _recentred(setting, layout, terms)
     ops, blocks, kinds, cut, hw, job = arguments(case, layout)
     memory = step_memory(ops, blocks, kinds, case.model.vocab, cut, hw, job, case.tuning)
-    step = terms.total * factor
+    step = float(terms.total * factor)
     flops = step_flops(setting)
     peak = cases.peak_of(case.cluster, cases.PRECISIONS[case.training.precision][0])
     made = Estimate(
         layout=layout,
         step_time=step,
-        low=interval.low,
-        high=interval.high,
-        memory=total_memory(memory),
+        low=float(interval.low),
+        high=float(interval.high),
+        memory=float(total_memory(memory)),
         mfu=flops / (step * peak * layout.chips),
         power=power_of(setting, terms),
         flops=flops,
-        breakdown={name: value * factor for name, value in terms._asdict().items() if name != "total"},
-        memory_terms=memory._asdict(),
+        breakdown={name: float(value * factor) for name, value in terms._asdict().items() if name != "total"},
+        memory_terms={name: float(value) for name, value in memory._asdict().items()},
         assumptions=setting.assumptions,
     )
-    return made, interval
+    return made, draws.Interval(made.low, made.high)
 
 
 def _recentred(setting: Setting, layout: Layout, terms: Terms) -> tuple[float, draws.Interval]:
@@ -186,11 +192,21 @@ def power_band() -> tuple[float, float]:
     return float(record["low"]), float(record["high"])
 
 
-def power_of(setting: Setting, terms: Terms) -> float:
-    """Average power at the meter per chip. [W]; the TDP of a chip whose power is unknown is taken from its node."""
+def power_known(setting: Setting) -> bool:
+    """Whether the rating of the chip or of its node is known."""
+    return bool(setting.cluster.chip.power or setting.cluster.node.power)
+
+
+def power_of(setting: Setting, terms: Terms) -> float | None:
+    """Average power at the meter per chip. [W]; the TDP of a chip whose power is unknown is taken from its node.
+
+    None where neither is known.
+    """
     cluster = setting.cluster
     node = cluster.node.power
-    tdp = cluster.chip.power or (node / cluster.node.chips if node else 0.0)
+    tdp = cluster.chip.power or (node / cluster.node.chips if node else None)
+    if tdp is None:
+        return None
     fit = PowerFit(**{name: float(value) for name, value in _power_record()["coefficients"].items()})
     matrix = terms.product + terms.attention + 0.7 * terms.recompute
     chip = chip_power(tdp, matrix, terms.vector + terms.optimizer + 0.3 * terms.recompute, terms.total, fit)

@@ -9,6 +9,7 @@ from exaplan.answers import Priced, Relief
 from exaplan.errors import InputError
 from exaplan.nouns import Limits
 from exaplan.planning.choosing import best_of, rank
+from exaplan.planning.pricing import site_power
 from exaplan.planning.resolving import Setting
 from exaplan.search import Found, search
 
@@ -42,7 +43,7 @@ def objective(setting: Setting, item: Priced) -> float:
 def _near(setting: Setting, best: Priced, name: str) -> bool:
     """Whether the ask has that limit and the best plan comes within one step of it."""
     limit = getattr(setting.ask.bounds(), name)
-    power = best.estimate.power * setting.cluster.count
+    power = site_power(setting, best.estimate)
     value = {"deadline": best.time, "money": best.cost, "power": power}[name]
     return limit is not None and value is not None and value * STEP > limit
 

@@ -128,7 +128,7 @@ def _term_view(term: Term, provenance: Mapping[str, Any]) -> list[RenderableType
         lines += [Text(f"    {line}", style="dim") for line in text.splitlines()]
     lines += [] if found else [Text(f"  {word('explain.none')}", style="dim")]
     inputs = provenance.get("terms", {}).get(term.name, {})
-    given = [f"  {key} = {item}" for key, item in inputs.items()]
+    given = [f"  {line}" for line in _asked(inputs)]
     return [*lines, *listed(f"  {word('explain.inputs')}", given), Text("")]
 
 

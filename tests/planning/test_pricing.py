@@ -1,0 +1,140 @@
+"""Time, money, energy and carbon of a run, from the estimate of a step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from exaplan.draws import Interval
+from exaplan.errors import InputError
+from exaplan.nouns import Layout
+from exaplan.planning.pricing import (
+    assess,
+    checkpoint_every,
+    memory_range,
+    nodes_of,
+    power_of,
+    price,
+    rent_of,
+    step_flops,
+    terms_of,
+    useful_share,
+)
+from exaplan.planning.resolving import fill
+
+from .asked import asked, setting
+
+LAYOUT = Layout(dp=8, tp=2, etp=2)
+
+
+def test_terms_add_up() -> None:
+    """The breakdown of an estimate sums to its step, the memory terms to its memory, and the range holds the step."""
+    made, interval = assess(setting(), LAYOUT)
+    assert sum(made.breakdown.values()) == pytest.approx(made.step_time)
+    assert sum(made.memory_terms.values()) == pytest.approx(made.memory)
+    assert interval.low < made.step_time < interval.high
+
+
+def test_mfu_is_flops_over_peak() -> None:
+    """MFU = model FLOPs / (step x peak x chips); 6 N D bounds the FLOPs of 8B parameters from below."""
+    made, _ = assess(setting(), LAYOUT)
+    assert made.mfu == pytest.approx(made.flops / (made.step_time * 989.4e12 * 16), rel=1e-3)
+    assert 6 * 7.5e9 * 128 * 4096 < step_flops(setting()) < 6 * 9.5e9 * 128 * 4096
+
+
+def test_the_whole_run_follows_from_the_step() -> None:
+    """time = step x steps / goodput; cost = rent x chips x time; energy = power x chips x time; carbon by the grid."""
+    made = setting()
+    item = price(made, LAYOUT)
+    rent = rent_of(made)
+    assert rent and item.time and item.energy and item.goodput
+    steps = 10e9 / (4096 * 128)
+    assert item.time == pytest.approx(item.estimate.step_time * steps / item.goodput)
+    assert item.cost == pytest.approx(rent.rate * 16 * item.time)
+    assert item.energy == pytest.approx(item.estimate.power * 16 * item.time)
+    assert item.carbon == pytest.approx(item.energy * made.cluster.site.carbon)
+    assert item.price_source == rent.figure.source
+    for name in ("time", "cost", "energy", "carbon"):
+        low, high = item.ranges[name]
+        assert low < getattr(item, name) < high
+
+
+def test_without_tokens_only_a_step_is_answered() -> None:
+    """No tokens and no steps: no time, cost or energy of a run, but goodput and memory."""
+    item = price(setting(work={"seq_len": 4096, "global_batch": 128}), LAYOUT)
+    assert (item.time, item.cost, item.energy, item.carbon) == (None, None, None, None)
+    assert set(item.ranges) == {"goodput", "memory"}
+
+
+def test_an_unknown_rent_is_an_unknown_cost() -> None:
+    """A chip without any known rent has a time, and no cost: nothing is made up."""
+    made = setting(cluster={"chip": "mi355x", "count": 16})
+    assert rent_of(made) is None
+    item = price(made, LAYOUT)
+    assert item.time and item.cost is None and "cost" not in item.ranges and item.price_source == ""
+
+
+def test_a_nodes_own_rent_comes_first() -> None:
+    """A node with a rent is paid by the node-hour, shared by its chips."""
+    made = setting()
+    figure = replace(next(iter(made.cluster.node.figures.values())), value=16.0, low=None, high=None)
+    node = replace(made.cluster.node, rent=16.0, figures={"rent": figure})
+    rent = rent_of(replace(made, cluster=replace(made.cluster, node=node)))
+    assert rent and rent.rate == pytest.approx(16.0 / 8 / 3600)
+
+
+def test_an_observation_recentres() -> None:
+    """The asker's own step time is hit exactly for its layout, and scales any other one, with a narrower range."""
+    plain, wide = assess(setting(), LAYOUT)
+    seen = setting(layout={"dp": 8, "tp": 2, "pp": 1}, observed={"step_time": f"{2 * plain.step_time:.6f} s"})
+    own = fill(seen, Layout(dp=8, tp=2, pp=1))
+    made, narrow = assess(seen, own)
+    assert made.step_time == pytest.approx(2 * plain.step_time, rel=1e-5)
+    assert narrow.high / narrow.low < wide.high / wide.low
+    other, _ = assess(seen, replace(own, dp=16, tp=1, etp=1))
+    free = terms_of(seen.case, replace(own, dp=16, tp=1, etp=1)).total
+    assert other.step_time == pytest.approx(2 * free, rel=1e-5)
+
+
+def test_an_observation_needs_its_layout() -> None:
+    """A step time without the layout it was measured with is refused, with the fields to give."""
+    with pytest.raises(InputError, match="needs the layout") as caught:
+        assess(setting(observed={"step_time": "2 s"}), LAYOUT)
+    assert "layout.dp" in (caught.value.hint or "")
+
+
+def test_power_lies_between_idle_and_rating() -> None:
+    """Power at the meter: above the chip's idle share, at most the node's rating times the PUE."""
+    made = setting()
+    found = power_of(made, terms_of(made.case, LAYOUT))
+    rating = (made.cluster.node.power or 0.0) / made.cluster.node.chips * made.cluster.site.pue
+    assert 0.1 * 700 < found <= max(rating, 700 * made.cluster.site.pue) * 1.001
+
+
+def test_goodput_of_llama_3_is_above_90_percent() -> None:
+    """16,384 H100 trained 405B with more than 90% effective time in spite of 419 interruptions (arXiv:2407.21783)."""
+    made = setting(model="llama-3.1-405b", work={"tokens": "1T", "seq_len": 8192, "global_batch": 2048},
+                   cluster={"chip": "h100-sxm", "count": 16384})  # fmt: skip
+    value, (low, high) = useful_share(made)
+    assert 0.9 < value < 0.97 and low < value < high < 1.0
+    assert 60.0 < checkpoint_every(made) < 3600.0
+
+
+def test_nodes_are_whole() -> None:
+    """Nine chips fill two nodes of eight."""
+    assert [nodes_of(setting(cluster={"chip": "h100-sxm", "count": n})) for n in (8, 9, 16)] == [1, 2, 2]
+
+
+def test_memory_range_is_the_reserve() -> None:
+    """The allocator may need no reserve, or twice of it."""
+    made, _ = assess(setting(), LAYOUT)
+    reserve = made.memory_terms["reserve"]
+    assert memory_range(made) == Interval(made.memory - reserve, made.memory + reserve)
+
+
+def test_an_ask_is_not_changed_by_its_answer() -> None:
+    """Pricing twice gives the same figures."""
+    made = setting()
+    assert price(made, LAYOUT) == price(made, LAYOUT)
+    assert asked().resolved() == made.ask.resolved()
