@@ -9,7 +9,7 @@ from exaplan.models.spec import Spec
 from exaplan.models.transformer import build
 from exaplan.nouns import Layout, Model, Operator
 from exaplan.perf.inputs import Cut, Hardware, Job, Tuning
-from exaplan.perf.network import LinkFit
+from exaplan.perf.network import ExpertFit, LinkFit
 from exaplan.perf.pack import pack, recompute_mask
 from exaplan.perf.roofline import AttentionFit, ChipRates, GemmFit, VectorFit
 
@@ -23,7 +23,7 @@ COMPUTE, MEMORY = ChipRates(1.0, math.inf, 0.0), ChipRates(1e30, 1.0, 0.0)
 IDEAL = Hardware(
     high=COMPUTE, low=COMPUTE, gemm=GEMM, gemm_low=GEMM, attention=ATTENTION, vector=VECTOR, inner=LINK, outer=LINK,
     memory=1e30, domain=8, link=math.inf, network=math.inf, leaf=0, oversubscription=1.0, in_network=0, processors=0.0,
-    host_link=math.inf,
+    host_link=math.inf, experts=ExpertFit(0.0, 0.0, 1.0, 1.0, 0.0),
 )  # fmt: skip
 # Like an H100 node on a 400 Gb/s network, in round numbers.
 PLAIN = Hardware(
@@ -44,6 +44,7 @@ PLAIN = Hardware(
     in_network=0,
     processors=128.0,
     host_link=25e9,
+    experts=ExpertFit(2e-5, 1e-9, 0.7, 0.8, 0.1),
 )
 JOB = Job(
     seq=128, batch=32, is_low=0, low_bytes=1.0, fused=1, master_bytes=12.0, grad_bytes=4.0, dropout=0,

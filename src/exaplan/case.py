@@ -116,6 +116,7 @@ def hardware(cluster: Cluster, precision: str, kernel: str = "") -> Hardware:
         in_network=int(cluster.fabric.in_network),
         processors=processors,
         host_link=float(tuning.yaml_data("fits/goodput.yaml")["host_link"]["value"]),
+        experts=fits.experts(arch),
     )
 
 

@@ -22,7 +22,12 @@ from exaplan.perf.step import layout_score, step_memory, step_terms
 
 MICRO_BATCHES = (1, 2, 4, 8, 16, 32)
 RECOMPUTES = ("none", "selective", "full")
+LIGHT = (
+    "layernorm,mla_up_proj,mlp_act,moe_act"  # cheap to compute again, large to keep (arXiv:2412.19437, section 3.2.3)
+)
+UNCHUNKED = ("zero-bubble", "dualpipe")  # schedules with one model chunk per stage
 PLAIN_LIMIT = 400  # below this many layouts plain Python is quicker than loading the compiler
+COLD_LIMIT = 6000  # and below this many it is quicker than compiling for the first time
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,9 @@ def _inner(case: Case, outer: Layout, share: int, fixed: Mapping[str, Any], reje
             rejected["batch does not divide over micro-batches"] += 1
             continue
         for vpp in _values(fixed, "vpp", chunk_degrees(len(case.model.layers), outer.pp, share // micro)):
+            if vpp > 1 and fixed.get("schedule") in UNCHUNKED:
+                rejected["the schedule has one model chunk per stage"] += 1
+                continue
             if vpp > 1 and (outer.pp == 1 or outer.pp * vpp > len(case.model.layers) + 2):
                 rejected["more model chunks than a pipeline of these layers has"] += 1
                 continue
@@ -122,7 +130,7 @@ def _inner(case: Case, outer: Layout, share: int, fixed: Mapping[str, Any], reje
                     continue
                 schedule = "interleaved" if vpp > 1 else "1f1b"
                 made = replace(outer, micro_batch=micro, vpp=vpp, ep=ep, etp=etp, schedule=schedule)
-                yield from _states(made, fixed)
+                yield from _states(case, made, fixed)
 
 
 def _no_experts(case: Case, ep: int, etp: int, ranks: int) -> str:
@@ -132,13 +140,14 @@ def _no_experts(case: Case, ep: int, etp: int, ranks: int) -> str:
     return "experts do not divide over ranks" if ranks % (ep * etp) else ""
 
 
-def _states(layout: Layout, fixed: Mapping[str, Any]) -> Iterator[Layout]:
+def _states(case: Case, layout: Layout, fixed: Mapping[str, Any]) -> Iterator[Layout]:
+    recomputes = (*RECOMPUTES, LIGHT) if case.model.experts else RECOMPUTES
     sharded = (1, 3) if layout.pp == 1 and layout.dp * layout.cp > 1 else (1,)
     rest = {name: fixed[name] for name in REST if name in fixed}
     if layout.vpp > 1 and rest.get("schedule") == "1f1b":
         rest["schedule"] = "interleaved"
     for zero in _values(fixed, "zero", sharded):
-        for recompute in _values(fixed, "recompute", RECOMPUTES):
+        for recompute in _values(fixed, "recompute", recomputes):
             yield replace(layout, zero=zero, recompute=recompute, **rest)
 
 
@@ -170,10 +179,14 @@ def score_compiled(case: Case, found: list[Layout]) -> tuple[NDArray[np.float64]
     return time, memory
 
 
-def search(case: Case, count: int, fixed: Mapping[str, Any]) -> Found:
-    """Score every legal layout of ``count`` chips."""
+def search(case: Case, count: int, fixed: Mapping[str, Any], *, may_compile: bool = True) -> Found:
+    """Score every legal layout of ``count`` chips.
+
+    Without ``may_compile`` a cold kernel is left cold where plain Python is quicker than compiling.
+    """
     rejected: Counter[str] = Counter()
     found = list(layouts(case, count, fixed, rejected))
-    scorer = score_plain if len(found) <= PLAIN_LIMIT else score_compiled
+    limit = PLAIN_LIMIT if may_compile or not kernel.is_cold() else COLD_LIMIT
+    scorer = score_plain if len(found) <= limit else score_compiled
     time, memory = scorer(case, found)
     return Found(tuple(found), time, memory, dict(rejected))

@@ -37,6 +37,13 @@ def test_each_state_has_its_width() -> None:
     assert optimizer_bytes(10.0, WHOLE, JOB, 4.0) == 120.0
 
 
+def test_weights_stay_gathered_under_a_pipeline() -> None:
+    """ZeRO-3 shards weights without a pipeline only; with one they stay whole for the step."""
+    cut = WHOLE._replace(zero=3)
+    assert weights_bytes(10.0, cut, 4.0) == 5.0
+    assert weights_bytes(10.0, cut._replace(pp=2), 4.0) == 20.0
+
+
 def test_offload_takes_the_optimizer_off_the_chip() -> None:
     """Offloaded state stands in host memory: 0 B here, gradients stay."""
     cut = WHOLE._replace(offload=1)

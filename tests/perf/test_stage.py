@@ -285,7 +285,7 @@ def test_fully_sharded_experts_gather_over_fewer_ranks() -> None:
 
 
 def test_fully_sharded_experts_in_closed_form() -> None:
-    """Gathers of 2 B and a scatter of 4 B: shared over dp at stride tp, experts over dp tp / (ep etp) at stride ep etp."""
+    """2 B gathers, 4 B scatter: shared over dp at stride tp, experts over dp tp / (ep etp) at stride ep etp."""
     layout = Layout(dp=16, tp=2, ep=2, etp=2, zero=3)
     hw, made, work = IDEAL._replace(link=100.0, network=10.0), cut(layout), job(ROUTED, layout)
     held = block(ROUTED, layout, kind=1)

@@ -359,7 +359,7 @@ def test_each_zero_stage_holds_no_more(layout: Layout, model: Model) -> None:
     held = [memory(model, replace(spread(model, layout), zero=zero)) for zero in range(4)]
     sums = [m.weights + m.gradients + m.optimizer for m in held]
     assert sums == sorted(sums, reverse=True)
-    if model is DENSE:
+    if model is DENSE and layout.pp == 1:  # under a pipeline ZeRO-3 keeps the weights gathered
         assert sums[0] > sums[1] > sums[2] > sums[3]
 
 

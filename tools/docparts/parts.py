@@ -153,7 +153,7 @@ def score_table(name: str) -> Callable[[Path], str]:
 
 
 MAKERS: Mapping[str, Callable[[Path], str]] = {
-    **{f"fit {name}": fit_table(name) for name in ("gemm", "attention", "vector", "collectives")},
+    **{f"fit {name}": fit_table(name) for name in ("gemm", "attention", "vector", "collectives", "experts")},
     **{f"score {name}": score_table(name) for name in score.TABLES},
     "priors": priors,
     "frameworks": frameworks,

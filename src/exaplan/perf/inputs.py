@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from exaplan.perf.network import LinkFit
+from exaplan.perf.network import ExpertFit, LinkFit
 from exaplan.perf.roofline import AttentionFit, ChipRates, GemmFit, VectorFit
 
 (
@@ -76,7 +76,7 @@ class Hardware(NamedTuple):
     high, low: rates in the 16-bit format and in the format of the matrix products; fits likewise. memory [B];
     domain [chips joined by scale-up links]; inner, outer: fits of the scale-up and scale-out level; link, network
     [B/s per chip, one direction]; oversubscription >= 1 beyond ``leaf`` chips; host_link [B/s per
-    chip, one direction, to host memory].
+    chip, one direction, to host memory]; experts: fit of node-aware exchange.
     """
 
     high: ChipRates
@@ -96,6 +96,7 @@ class Hardware(NamedTuple):
     in_network: int
     processors: float
     host_link: float
+    experts: ExpertFit
 
 
 class Job(NamedTuple):

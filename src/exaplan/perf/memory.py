@@ -30,8 +30,11 @@ def state_bytes(params: float, each: float, sharded: bool, ranks: float) -> floa
 
 
 def weights_bytes(held: float, cut: Cut, ranks: float) -> float:
-    """16-bit weights: 2 B each, sharded by ZeRO-3 only. [B] Source [2]."""
-    return state_bytes(held, 2.0, cut.zero >= 3, ranks)
+    """16-bit weights: 2 B each, sharded by ZeRO-3 only. [B] Source [2].
+
+    Under a pipeline ZeRO-3 keeps them gathered for the whole step (step.gradient_time).
+    """
+    return state_bytes(held, 2.0, cut.zero >= 3 and cut.pp == 1, ranks)
 
 
 def gradients_bytes(trained: float, cut: Cut, job: Job, ranks: float) -> float:

@@ -22,6 +22,7 @@ from exaplan.perf.network import (
     overlapped,
     send_receive,
 )
+from exaplan.perf.network import expert_exchange as aware_exchange
 
 
 def inside(size: float, stride: float, hw: Hardware) -> float:
@@ -76,12 +77,6 @@ def tensor_backward(tokens: float, cut: Cut, hw: Hardware, job: Job) -> float:
     return tensor_forward(tokens, cut, hw, job) + extra
 
 
-def distinct_nodes(nodes: float, top_k: float) -> float:
-    """Expected number of nodes among ``nodes`` that top_k uniformly drawn experts lie on: n (1 - (1 - 1/n)^k).
-    [count]"""
-    return float(nodes * (1.0 - (1.0 - 1.0 / nodes) ** top_k))
-
-
 def expert_exchange(tokens: float, cut: Cut, hw: Hardware, job: Job, element: float) -> float:
     """Routed rows of a micro-batch to their experts, or back (dispatch or combine). [s]
 
@@ -94,11 +89,14 @@ def expert_exchange(tokens: float, cut: Cut, hw: Hardware, job: Job, element: fl
     row = element * tokens / cut.tp * job.hidden
     inner = inside(cut.ep, cut.etp, hw)
     outer, rate = cut.ep / inner, network_rate(1.0 * cut.ep * cut.etp, hw)
-    copies = distinct_nodes(outer, job.top_k) if job.node_aware == 1 else 1.0 * job.top_k
-    time = all_to_all(row * min(job.top_k, cut.ep), inner, hw.link, hw.inner)
-    if outer > 1.0:
-        outside = all_to_all(row * copies, outer, rate, hw.outer)
-        time = overlapped(time, outside, hw.outer.base)
+    if job.node_aware == 1:
+        time = aware_exchange(
+            tokens / cut.tp, element * job.hidden, job.top_k, inner, outer, 0.0, hw.link, rate, hw.experts
+        )
+    else:
+        time = all_to_all(row * min(job.top_k, cut.ep), inner, hw.link, hw.inner)
+        if outer > 1.0:
+            time = overlapped(time, all_to_all(row * job.top_k, outer, rate, hw.outer), hw.outer.base)
     if cut.etp > 1:
         time += gather_time(row * job.top_k * cut.etp, cut.etp, 1.0, hw)
     return time

@@ -35,7 +35,7 @@ def estimate(ask: Ask, catalog: Catalog) -> Answer:
     layout = ask.whole_layout()
     setting = resolve(ask, catalog)
     if layout is None:
-        found, rejected, kept, rate = _searched(setting, 1)
+        found, rejected, kept, rate = _searched(setting, 1, may_compile=False)
         return _answered(setting, kept, found, rejected, rate)
     layout = fill(setting, layout)
     check(setting, layout)
@@ -45,12 +45,14 @@ def estimate(ask: Ask, catalog: Catalog) -> Answer:
     return answer(setting, tuple(within_limits(setting, [priced])), {}, 1, None)
 
 
-def _searched(setting: Setting, top: int) -> tuple[Found, dict[str, int], list[Priced], float]:
+def _searched(
+    setting: Setting, top: int, may_compile: bool = True
+) -> tuple[Found, dict[str, int], list[Priced], float]:
     """(layouts scored, rejected by reason, the best within every limit, layouts scored per CPU second)."""
     fixed = setting.ask.fixed()
     check_recompute(setting.ask, Layout(recompute=fixed.get("recompute", "none")))
     start = clock.process_time()
-    found = search(setting.case, setting.cluster.count, fixed)
+    found = search(setting.case, setting.cluster.count, fixed, may_compile=may_compile)
     if not found.layouts:
         raise nothing_legal(setting, found)
     rejected, order = rank(setting, found)
