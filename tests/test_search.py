@@ -64,7 +64,8 @@ def brute_force(case: Case, count: int) -> set[Layout]:
             even = layers % chunks == 0 or (layers + 2) % chunks == 0
             if vpp > 1 and (pp == 1 or batch // dp // micro % pp or chunks > layers + 2 or not even):
                 continue
-            for zero, recompute in product((1, 3), ("none", "selective", "full")):
+            settings_ = ("none", "selective", "full", *((search.LIGHT,) if model.experts else ()))
+            for zero, recompute in product((1, 3), settings_):
                 if zero == 3 and (pp > 1 or dp * cp == 1):
                     continue
                 schedule = "interleaved" if vpp > 1 else "1f1b"
@@ -235,7 +236,7 @@ def test_both_scorers_agree() -> None:
 
 
 def test_many_layouts_go_to_the_compiled_scorer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Up to PLAIN_LIMIT layouts are scored plainly, more are compiled."""
+    """Up to PLAIN_LIMIT layouts are scored plainly; up to COLD_LIMIT where compiling is not worth it."""
     used: list[str] = []
 
     def scorer(name: str) -> Any:
@@ -247,9 +248,14 @@ def test_many_layouts_go_to_the_compiled_scorer(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(search, "score_plain", scorer("plain"))
     monkeypatch.setattr(search, "score_compiled", scorer("compiled"))
+    many = len(found(case_of(ROUTED), 8)[0])
+    assert search.PLAIN_LIMIT < many < search.COLD_LIMIT
     search.search(case_of(DENSE), 2, {})
-    many = search.search(case_of(ROUTED), 8, {})
-    assert used == ["plain", "compiled"] and len(many.layouts) > search.PLAIN_LIMIT
+    search.search(case_of(ROUTED), 8, {})
+    for cold in (False, True):
+        monkeypatch.setattr(search.kernel, "is_cold", lambda cold=cold: cold)
+        search.search(case_of(ROUTED), 8, {}, may_compile=False)
+    assert used == ["plain", "compiled", "compiled", "plain"]
 
 
 def test_nothing_legal_is_empty() -> None:

@@ -1,4 +1,7 @@
-"""What was known of training frameworks before any run was read: values, how sure, and from where.
+"""What is held of training frameworks apart from the runs: values, how sure, and from where.
+
+The list of fields and these values were settled while looking at errors on the open runs; the coefficients that are
+fitted from them are cross-validated, this choice is not.
 
 A spread is the standard deviation of the logarithm. Effects are zero on average; their spread says how much frameworks,
 generations of one framework, chip architectures and number formats may differ.
