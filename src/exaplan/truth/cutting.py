@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
+from exaplan.catalog import tuning
 from exaplan.nouns import Layout
 from exaplan.truth.reading import FALSE, TRUE, Skip, blank_layout, cell, whole
 
@@ -12,8 +14,13 @@ from exaplan.truth.reading import FALSE, TRUE, Skip, blank_layout, cell, whole
 STATED = ("tp", "pp", "vpp", "cp", "ep", "etp", "micro_batch")
 
 
+def software_of(row: Mapping[str, str]) -> Mapping[str, Any]:
+    """What is known of the software that a row names (data/frameworks.yaml); {} for an unknown one."""
+    return tuning.generation(f"{row.get('framework') or ''} | {row.get('source') or ''}")
+
+
 def sharding_of(row: Mapping[str, str], dp: int) -> tuple[int, int, str]:
-    """(ZeRO stage, group, what was chosen). Blank: 1, the default of Megatron's distributed optimizer."""
+    """(ZeRO stage, group, what was chosen). Blank: what the software had, else 1 (Megatron's distributed optimizer)."""
     text = (row.get("zero_stage") or "").strip().lower()
     if (row.get("fsdp") or "").strip().lower() in TRUE and not text.startswith("fsdp+"):
         return 3, 0, ""
@@ -29,7 +36,8 @@ def sharding_of(row: Mapping[str, str], dp: int) -> tuple[int, int, str]:
         return 0, 0, ""
     if text:
         return 1, 0, ""
-    return 1, 0, "zero = 1"
+    stage = int(software_of(row).get("zero", 1))
+    return stage, 0, f"zero = {stage}"
 
 
 def recompute_of(row: Mapping[str, str]) -> str | None:
@@ -53,9 +61,15 @@ def recompute_of(row: Mapping[str, str]) -> str | None:
 
 
 def sequence_parallel_of(row: Mapping[str, str], tp: int) -> bool:
-    """Blank: on wherever tp > 1."""
+    """Blank: on wherever tp > 1, unless the software is older than sequence parallelism."""
     text = (row.get("sequence_parallel") or "").strip().lower()
-    return tp > 1 and not text.startswith(FALSE)
+    known = bool(text) or bool(software_of(row).get("sequence_parallel", True))
+    return tp > 1 and known and not text.startswith(FALSE)
+
+
+def schedule_of(row: Mapping[str, str], pp: int) -> str:
+    """DualPipe where the framework's cell names it, else 1F1B (interleaved by vpp)."""
+    return "dualpipe" if pp > 1 and "dualpipe" in (row.get("framework") or "").lower() else "1f1b"
 
 
 def layout_of(row: Mapping[str, str]) -> tuple[Layout, list[str]]:
@@ -81,6 +95,7 @@ def layout_of(row: Mapping[str, str]) -> tuple[Layout, list[str]]:
         zero=zero,
         zero_group=group,
         sequence_parallel=sequence_parallel_of(row, tp),
+        schedule=schedule_of(row, pp),
     )
     return layout, chosen_of(row, pp, said, recompute)
 
