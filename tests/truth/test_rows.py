@@ -385,12 +385,15 @@ def test_hybrids_take_nemotrons_shares() -> None:
     spec = spec_of(DENSE | {"attention_kind": "hybrid-mamba2", "hidden": "2048"})
     assert spec.pattern.count("M") + spec.pattern.count("-") + spec.pattern.count("*") == 16
     assert (spec.mamba_heads, spec.position) == (64, "none")
-    assert (
-        spec_of(
-            DENSE | {"attention_kind": "hybrid-mamba2", "hidden": "2688", "heads": "21", "kv_heads": "1"}
-        ).mamba_heads
-        == 64
-    )
+
+
+def test_a_hybrid_of_a_bundled_size_takes_its_pattern_and_mamba_sizes() -> None:
+    """Nemotron 3 Nano: 64 Mamba-2 heads and its own order of layers, which no proportion of the width gives."""
+    sizes = {"layers": "52", "hidden": "2688", "heads": "32", "kv_heads": "2", "experts": "128", "moe_ffn": "1856"}
+    spec = spec_of(DENSE | sizes | {"attention_kind": "hybrid-mamba2", "top_k": "6", "mlp_kind": "relu2"})
+    assert spec.mamba_heads == 64 and spec.pattern.startswith("MEMEM*")
+    other = spec_of(DENSE | sizes | {"attention_kind": "hybrid-mamba2", "experts": "", "mlp_kind": "relu2"})
+    assert other.mamba_heads == 80 and other.pattern.startswith("MM")
 
 
 def test_lora_rows_carry_adapters() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
+from exaplan import catalog
 from exaplan.models.lora import with_lora
 from exaplan.models.spec import Spec
 from exaplan.models.transformer import build
@@ -40,7 +42,7 @@ def spec_of(row: Mapping[str, str]) -> Spec:
     if experts:
         dims |= expert_fields(row, experts)
     if attention == "mla":
-        dims |= latent_fields(hidden, heads)
+        dims |= latent_fields(row)
     if attention.startswith("hybrid-mamba2"):
         dims |= hybrid_fields(row)
     return Spec(**dims)  # type: ignore[arg-type]
@@ -58,33 +60,49 @@ def expert_fields(row: Mapping[str, str], experts: int) -> dict[str, object]:
     }
 
 
-def latent_fields(hidden: int, heads: int) -> dict[str, object]:
-    """MLA ranks, which the columns lack: DeepSeek-V2/V3's own (arXiv:2412.19437, section 4.2), queries direct if
-    small."""
-    return {
+@lru_cache(maxsize=1)
+def bundled() -> tuple[Mapping[str, Any], ...]:
+    """Dimensions of every bundled model."""
+    return tuple(model.spec for model in catalog.load().models.values())
+
+
+def twin(row: Mapping[str, str], field: str) -> Mapping[str, Any]:
+    """The bundled model of the row's layers, width and experts that has ``field``; {} where there is none."""
+    sizes = {"layers": whole(row, "layers"), "hidden": whole(row, "hidden"), "experts": whole(row, "experts", 0)}
+    same = (spec for spec in bundled() if spec.get(field) and all(spec.get(k, 0) == v for k, v in sizes.items()))
+    return next(same, {})
+
+
+def latent_fields(row: Mapping[str, str]) -> dict[str, object]:
+    """MLA ranks, which the columns lack: those of the bundled model of that size, else DeepSeek-V3's (arXiv:2412.19437,
+    section 4.2), with direct queries where it is small."""
+    found, hidden = twin(row, "kv_lora_rank"), whole(row, "hidden")
+    usual = {
         "q_lora_rank": 1536 if hidden >= 5120 else 0,
         "kv_lora_rank": 512,
         "qk_nope_dim": 128,
         "qk_rope_dim": 64,
         "v_dim": 128,
+    }
+    return {
+        **{name: found.get(name, value) for name, value in usual.items()},
         "head_dim": 0,
-        "kv_heads": heads,
+        "kv_heads": whole(row, "heads"),
     }
 
 
 def hybrid_fields(row: Mapping[str, str]) -> dict[str, object]:
-    """A hybrid's layer pattern and Mamba-2 sizes, which the columns lack: those of the bundled model of that size."""
-    pattern = hybrid_pattern(whole(row, "layers"), whole(row, "experts", 0) > 0)
-    hidden = whole(row, "hidden")
-    heads = max(8, hidden * 2 // 64 // 8 * 8) if hidden != 2688 else 64
-    return {
-        "pattern": pattern,
-        "mamba_heads": heads,
+    """A hybrid's layer pattern and Mamba-2 sizes, which the columns lack: those of the bundled model of that size, else
+    Nemotron-H's proportions (arXiv:2504.03624, section 2)."""
+    found, hidden = twin(row, "pattern"), whole(row, "hidden")
+    usual = {
+        "pattern": hybrid_pattern(whole(row, "layers"), whole(row, "experts", 0) > 0),
+        "mamba_heads": max(8, hidden * 2 // 64 // 8 * 8),
         "mamba_head_dim": 64,
         "state_dim": 128,
         "mamba_groups": 8,
-        "position": "none",
     }
+    return {**{name: found.get(name, value) for name, value in usual.items()}, "position": "none"}
 
 
 def hybrid_pattern(layers: int, experts: bool) -> str:
