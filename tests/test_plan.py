@@ -447,3 +447,24 @@ def test_a_users_chip_without_a_network_is_one_node(shelf: Catalog, tmp_path: Pa
     with pytest.raises(InputError, match="scale-out bandwidth") as caught:
         exaplan.plan(exaplan.parse({**ask, "cluster": {"chip": str(path), "count": 16}}), shelf)
     assert caught.value.place.field == "cluster.node"
+
+
+def test_a_power_cap_slows_matrix_work_and_bounds_the_power(shelf: Catalog) -> None:
+    """At 500 of 700 W products take (630/430)^(1/3) times as long at most, passes as long, and less power is drawn."""
+    full = exaplan.estimate(asked(layout=WHOLE), shelf).estimates[0].estimate
+    capped = exaplan.estimate(asked(layout=WHOLE, cluster={"power_cap": "500 W"}), shelf).estimates[0].estimate
+    slower = capped.breakdown["product"] / full.breakdown["product"]
+    assert 1.05 < slower <= (630.0 / 430.0) ** (1.0 / 3.0)
+    assert capped.breakdown["vector"] == pytest.approx(full.breakdown["vector"])
+    assert full.power is not None and capped.power is not None and capped.power < full.power
+
+
+@pytest.mark.parametrize(
+    ("chip", "cap", "says"),
+    [("h100-sxm", "900 W", "70 W idle and 700 W"), ("tpu-v5p", "100 W", "TDP of tpu-v5p is unknown")],
+)
+def test_impossible_power_caps_are_refused(shelf: Catalog, chip: str, cap: str, says: str) -> None:
+    """A cap above the TDP, or on a chip whose TDP is unknown, names the field and the remedy."""
+    with pytest.raises(InputError, match=says) as caught:
+        exaplan.plan(asked(cluster={"chip": chip, "power_cap": cap}), shelf)
+    assert caught.value.place.field == "cluster.power_cap" and caught.value.hint

@@ -10,6 +10,7 @@ from exaplan.errors import InputError, Place
 from exaplan.nouns import Cluster, Layout, Model, Training
 from exaplan.perf.inputs import DUALPIPE, INTERLEAVED, ONE_F_ONE_B, ZERO_BUBBLE, Cut, Hardware, Job, Tuning
 from exaplan.perf.pack import Packed, pack, recompute_mask
+from exaplan.perf.power import capped_clock
 from exaplan.perf.roofline import AttentionFit, ChipRates
 
 SCHEDULES = {"1f1b": ONE_F_ONE_B, "interleaved": INTERLEAVED, "zero-bubble": ZERO_BUBBLE, "dualpipe": DUALPIPE}
@@ -79,6 +80,26 @@ def attention_fit(architecture: str, kernel: str) -> AttentionFit:
     return fit._replace(peak=fit.peak * fits.kernel_share(architecture, kernel))
 
 
+def clock_of(cluster: Cluster) -> float:
+    """Clock of a power-capped chip over its usual one; 1 without a cap. [1]"""
+    cap, tdp = cluster.power_cap, cluster.chip.power
+    if cap is None:
+        return 1.0
+    place = Place(field="cluster.power_cap")
+    if tdp is None:
+        hint = "give the chip's power in your own chip file, or leave out the cap"
+        raise InputError(
+            f"the TDP of {cluster.chip.name} is unknown, so a power cap says nothing", hint=hint, place=place
+        )
+    idle = float(tuning.yaml_data("fits/power.yaml")["coefficients"]["idle"])
+    if not idle * tdp < cap <= tdp:
+        hint = f"use a cap above {idle * tdp:.0f} W and up to {tdp:.0f} W"
+        raise InputError(
+            f"{cluster.chip.name} draws {idle * tdp:.0f} W idle and {tdp:.0f} W at most", hint=hint, place=place
+        )
+    return capped_clock(cap, tdp, idle)
+
+
 @lru_cache(maxsize=256)
 def hardware(cluster: Cluster, precision: str, kernel: str = "") -> Hardware:
     """Hardware numbers of a cluster for a precision. Unknown scale-out bandwidth is refused beyond one node."""
@@ -97,10 +118,10 @@ def hardware(cluster: Cluster, precision: str, kernel: str = "") -> Hardware:
                 place=Place(field="cluster.node"),
             )
         network = link
-    processors = float(chip.processors)
+    processors, clock = float(chip.processors), clock_of(cluster)
     return Hardware(
-        high=ChipRates(high, chip.bandwidth, processors),
-        low=ChipRates(peak_of(cluster, peak_format), chip.bandwidth, processors),
+        high=ChipRates(clock * high, chip.bandwidth, processors),
+        low=ChipRates(clock * peak_of(cluster, peak_format), chip.bandwidth, processors),
         gemm=fits.matmul(arch, "bf16", chip.name),
         gemm_low=fits.matmul(arch, curve, chip.name),
         attention=attention_fit(arch, kernel),

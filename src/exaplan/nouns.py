@@ -124,7 +124,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Cluster:
-    """``count`` chips of one type in equal nodes on one fabric at one site."""
+    """``count`` chips of one type in equal nodes on one fabric at one site; power_cap [W per chip; None = its TDP]."""
 
     name: str
     chip: Chip
@@ -132,6 +132,7 @@ class Cluster:
     fabric: Fabric
     site: Site
     count: int
+    power_cap: float | None = None
 
 
 # ------------------------------------------------------------------------------------------------ models

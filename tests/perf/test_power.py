@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exaplan.perf.power import PowerFit, chip_power, wall_power
+from exaplan.perf.power import PowerFit, capped_clock, chip_power, wall_power
 
 FIT = PowerFit(idle=0.1, product=0.9, memory=0.6, waiting=0.4)
 share = st.floats(0.0, 1.0)
@@ -58,3 +58,11 @@ def test_wall_power_adds_the_host_and_the_site() -> None:
 def test_a_node_below_its_chips_adds_nothing() -> None:
     """A node rated below its chips' TDP does not take power away."""
     assert wall_power(600.0, 700.0, 5000.0, 8.0, 1.1) == pytest.approx(660.0)
+
+
+def test_a_capped_clock_follows_the_cube_law() -> None:
+    """1 at the TDP; an eighth of the dynamic power halves the clock; never above 1 and never 0."""
+    assert capped_clock(700.0, 700.0, 0.1) == pytest.approx(1.0)
+    assert capped_clock(70.0 + 630.0 / 8.0, 700.0, 0.1) == pytest.approx(0.5)
+    assert capped_clock(900.0, 700.0, 0.1) == 1.0
+    assert capped_clock(10.0, 700.0, 0.1) == pytest.approx(0.1)

@@ -138,6 +138,7 @@ class ClusterAsk(_Part):
 
     ``chip`` (or ``node``, which has one, or a bundled cluster's ``name``) is needed; ``count`` [chips] is one node
     if left out; ``node``, ``fabric`` and ``site`` are the usual ones of that chip.
+    ``power_cap`` is the limit that each chip runs at; left out, its TDP.
     """
 
     name: Reference | None = None
@@ -146,6 +147,7 @@ class ClusterAsk(_Part):
     node: Reference | None = None
     fabric: Reference | None = None
     site: Reference | None = None
+    power_cap: Power | None = None
 
 
 class LayoutAsk(_Part):
@@ -266,6 +268,7 @@ _DIMENSION = {
     ("work", "tokens"): "tokens",
     ("limits", "money"): "money",
     ("limits", "power"): "power",
+    ("cluster", "power_cap"): "power",
     ("limits", "deadline"): "time",
     ("observed", "step_time"): "time",
 }

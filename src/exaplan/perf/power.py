@@ -20,6 +20,17 @@ class PowerFit(NamedTuple):
     waiting: float
 
 
+def capped_clock(cap: float, tdp: float, idle: float) -> float:
+    """Clock at a power limit over the clock at the TDP, in (0, 1]. [1]
+
+    cap, tdp [W], idle: share of the TDP drawn idle. Dynamic power goes with f V^2 and voltage with f, so
+    f = ((cap - idle TDP) / (TDP - idle TDP))^(1/3). T. Mudge 2001, "Power: a first-class architectural design
+    constraint", doi:10.1109/2.917539. Holds near the top of the curve; matrix work slows by it, memory does not.
+    """
+    spare = (cap - idle * tdp) / (tdp * (1.0 - idle))
+    return float(max(1e-3, min(1.0, spare)) ** (1.0 / 3.0))
+
+
 def chip_power(tdp: float, product: float, memory: float, total: float, fit: PowerFit) -> float:
     """Average power of a chip over a step. [W]
 

@@ -210,6 +210,7 @@ def power_of(setting: Setting, terms: Terms) -> float | None:
     fit = PowerFit(**{name: float(value) for name, value in _power_record()["coefficients"].items()})
     matrix = terms.product + terms.attention + 0.7 * terms.recompute
     chip = chip_power(tdp, matrix, terms.vector + terms.optimizer + 0.3 * terms.recompute, terms.total, fit)
+    chip = min(chip, cluster.power_cap or chip)
     return wall_power(chip, tdp, node if node else tdp * cluster.node.chips, cluster.node.chips, cluster.site.pue)
 
 

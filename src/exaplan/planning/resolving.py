@@ -57,7 +57,12 @@ def assumed(model: Model) -> tuple[str, ...]:
 
 
 def find_cluster(ask: Ask, catalog: Catalog) -> Cluster:
-    """The cluster: a named one, or chips in their usual node, fabric and site unless the ask says otherwise."""
+    """The asked cluster, under its power cap where one is given."""
+    return replace(_uncapped(ask, catalog), power_cap=ask.cluster.power_cap)
+
+
+def _uncapped(ask: Ask, catalog: Catalog) -> Cluster:
+    """A named cluster, or chips in their usual node, fabric and site unless the ask says otherwise."""
     part = ask.cluster
     text = {name: _reference(ask, name) for name in ("name", "chip", "node", "fabric", "site")}
     near = ask.folder
