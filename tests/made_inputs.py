@@ -23,7 +23,7 @@ COMPUTE, MEMORY = ChipRates(1.0, math.inf, 0.0), ChipRates(1e30, 1.0, 0.0)
 IDEAL = Hardware(
     high=COMPUTE, low=COMPUTE, gemm=GEMM, gemm_low=GEMM, attention=ATTENTION, vector=VECTOR, inner=LINK, outer=LINK,
     memory=1e30, domain=8, link=math.inf, network=math.inf, leaf=0, oversubscription=1.0, in_network=0, processors=0.0,
-    host_link=math.inf, experts=ExpertFit(0.0, 0.0, 1.0, 1.0, 0.0),
+    host_link=math.inf, experts=ExpertFit(0.0, 0.0, 1.0, 1.0, 0.0), context=0.0, fragmentation=0.0,
 )  # fmt: skip
 # Like an H100 node on a 400 Gb/s network, in round numbers.
 PLAIN = Hardware(
@@ -45,6 +45,8 @@ PLAIN = Hardware(
     processors=128.0,
     host_link=25e9,
     experts=ExpertFit(2e-5, 1e-9, 0.7, 0.8, 0.1),
+    context=1.5e9,
+    fragmentation=0.03,
 )
 JOB = Job(
     seq=128, batch=32, is_low=0, low_bytes=1.0, fused=1, master_bytes=12.0, grad_bytes=4.0, dropout=0,

@@ -74,6 +74,15 @@ def test_an_unknown_network_matters_beyond_a_node(cluster: Cluster) -> None:
 # ---------------------------------------------------------------------------------------------------- hardware
 
 
+def test_an_unknown_link_matters_within_a_domain(cluster: Cluster) -> None:
+    """Chips that share a domain need its bandwidth; one chip alone does not."""
+    bare = changed(replace(cluster, node=replace(cluster.node, link_bandwidth=None)), link_bandwidth=None)
+    with pytest.raises(InputError, match="scale-up bandwidth of hgx-h100 is unknown, and 8 chips") as caught:
+        made(bare)
+    assert caught.value.place.field == "cluster.node" and "link_bandwidth" in caught.value.hint
+    assert made(replace(bare, count=1)).hardware.domain == 1
+
+
 def test_hardware_holds_the_clusters_figures(cluster: Cluster) -> None:
     """Peaks, memory, links, network and fabric as the nouns have them."""
     chip, node, fabric = cluster.chip, cluster.node, cluster.fabric

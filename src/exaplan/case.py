@@ -80,6 +80,18 @@ def attention_fit(architecture: str, kernel: str) -> AttentionFit:
     return fit._replace(peak=fit.peak * fits.kernel_share(architecture, kernel))
 
 
+def link_of(cluster: Cluster, domain: int) -> float:
+    """Scale-up bandwidth of a chip, one direction. [B/s]; unknown is refused where chips share a domain."""
+    found = cluster.node.link_bandwidth or cluster.chip.link_bandwidth
+    if found is None and domain > 1:
+        raise InputError(
+            f"the scale-up bandwidth of {cluster.node.name} is unknown, and {domain} chips share a domain",
+            hint="give link_bandwidth in your own chip or node file, or domain: 1",
+            place=Place(field="cluster.node"),
+        )
+    return found or cluster.node.network or 1.0  # a domain of one chip never uses it
+
+
 def clock_of(cluster: Cluster) -> float:
     """Clock of a power-capped chip over its usual one; 1 without a cap. [1]"""
     cap, tdp = cluster.power_cap, cluster.chip.power
@@ -108,8 +120,8 @@ def hardware(cluster: Cluster, precision: str, kernel: str = "") -> Hardware:
     wide = "fp16" if precision == "fp16" else "bf16"
     high = chip.peak.get(wide) or chip.peak.get("fp16") or chip.peak.get("bf16") or peak_of(cluster, wide)
     domain = min(node.domain, cluster.count)
-    link = node.link_bandwidth or chip.link_bandwidth or node.network or 1e9
-    network = node.network
+    link = link_of(cluster, domain)
+    network, held = node.network, tuning.yaml_data("fits/memory.yaml")
     if network is None:
         if cluster.count > node.domain:
             raise InputError(
@@ -138,6 +150,8 @@ def hardware(cluster: Cluster, precision: str, kernel: str = "") -> Hardware:
         processors=processors,
         host_link=float(tuning.yaml_data("fits/goodput.yaml")["host_link"]["value"]),
         experts=fits.experts(arch),
+        context=float(held["context"]["value"]),
+        fragmentation=float(held["fragmentation"]["value"]),
     )
 
 

@@ -319,3 +319,11 @@ def test_kinds_of_kernels_and_seen_chips() -> None:
     assert truth.seen(own()) == "seen chip"
     assert truth.seen(replace(own(), chip="abacus")) == "unseen chip"
     assert len(known()) > 400
+
+
+def test_a_run_that_the_fit_saw_is_known_under_other_labels(shipped: list[dict[str, str]]) -> None:
+    """Without its source and group a shipped row still has its fold; with another measurement it is not known."""
+    for row in shipped[::25]:
+        bare = row | {"source": "", "group": "", "row_id": ""}
+        assert fold_of(question(bare)) == fold_of(question(row)) != ""
+        assert fold_of(question(bare | {"step_time_s": str(1.37 * float(row["step_time_s"]))})) == ""

@@ -76,7 +76,8 @@ class Hardware(NamedTuple):
     high, low: rates in the 16-bit format and in the format of the matrix products; fits likewise. memory [B];
     domain [chips joined by scale-up links]; inner, outer: fits of the scale-up and scale-out level; link, network
     [B/s per chip, one direction]; oversubscription >= 1 beyond ``leaf`` chips; host_link [B/s per
-    chip, one direction, to host memory]; experts: fit of node-aware exchange.
+    chip, one direction, to host memory]; experts: fit of node-aware exchange;
+    context [B that driver and libraries hold], fragmentation [share of what is used that the allocator wastes].
     """
 
     high: ChipRates
@@ -97,6 +98,8 @@ class Hardware(NamedTuple):
     processors: float
     host_link: float
     experts: ExpertFit
+    context: float
+    fragmentation: float
 
 
 class Job(NamedTuple):

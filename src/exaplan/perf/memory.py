@@ -54,9 +54,12 @@ def logits_bytes(tokens: float, vocab: float, cut: Cut) -> float:
     return 4.0 * tokens * vocab / cut.tp
 
 
-def reserve_bytes(hw: Hardware, used: float, context: float, fragmentation: float) -> float:
-    """CUDA context and communication buffers, and allocator fragmentation as a share of what is used. [B]"""
-    return context + fragmentation * used
+def reserve_bytes(hw: Hardware, used: float) -> float:
+    """Driver context and communication buffers, and allocator fragmentation as a share of what is used. [B]
+
+    Both figures stand in data/fits/memory.yaml.
+    """
+    return hw.context + hw.fragmentation * used
 
 
 def total_memory(m: MemoryTerms) -> float:

@@ -281,7 +281,7 @@ def rank_memory(stage: StageCost, flight: float, logits: float, cut: Cut, hw: Ha
         buffers += 34.0 * tokens * job.hidden / cut.tp
     activations = stage.saved * flight
     used = weights + gradients + optimizer + activations + logits + buffers
-    reserve = reserve_bytes(hw, used, 1.5e9, 0.03)
+    reserve = reserve_bytes(hw, used)
     return MemoryTerms(weights, gradients, optimizer, activations, logits, buffers, reserve)
 
 

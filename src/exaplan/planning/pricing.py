@@ -208,8 +208,9 @@ def power_of(setting: Setting, terms: Terms) -> float | None:
     if tdp is None:
         return None
     fit = PowerFit(**{name: float(value) for name, value in _power_record()["coefficients"].items()})
-    matrix = terms.product + terms.attention + 0.7 * terms.recompute
-    chip = chip_power(tdp, matrix, terms.vector + terms.optimizer + 0.3 * terms.recompute, terms.total, fit)
+    matrix, passes = terms.product + terms.attention, terms.vector + terms.optimizer
+    again = 1.0 + terms.recompute / (matrix + passes)  # what is computed again is split as the rest
+    chip = chip_power(tdp, again * matrix, again * passes, terms.total, fit)
     chip = min(chip, cluster.power_cap or chip)
     return wall_power(chip, tdp, node if node else tdp * cluster.node.chips, cluster.node.chips, cluster.site.pue)
 

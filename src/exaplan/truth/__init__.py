@@ -46,9 +46,28 @@ def known() -> Mapping[tuple[object, ...], str]:
     return found
 
 
+def run_of(item: Question) -> tuple[object, ...]:
+    """What tells one run from another whatever source, group and framework are called: chip, layout, measurement."""
+    training = item.training
+    work = (training.seq_len, training.global_batch, training.precision, len(item.model.layers), item.model.hidden)
+    layout = item.layout
+    cut = (layout.chips, layout.tp, layout.pp, layout.micro_batch)
+    return (item.chip, *work, *cut, f"{item.measured:.6g}")
+
+
+@lru_cache(maxsize=1)
+def known_runs() -> Mapping[tuple[object, ...], str]:
+    """Run -> fold, for the rows that took part in the shipped fit."""
+    found = {}
+    for row in read_rows(RUNS):
+        item = question(row)
+        found[run_of(item)] = f"{item.publisher}|{item.group}"
+    return found
+
+
 def fold_of(item: Question) -> str:
-    """The fold that predicts a row; "" = the shipped fit."""
-    name = known().get(item.configuration, "")
+    """The fold that predicts a row; "" = the shipped fit. A row that the fit saw is known under other labels, too."""
+    name = known().get(item.configuration) or known_runs().get(run_of(item), "")
     if name and name not in tuning.folds()["folds"]:
         raise CatalogError(
             f"row {item.row_id} took part in the fit, but has no fold {name!r}",
