@@ -7,7 +7,7 @@
 Each command runs in a process of its own, as a user's would: wall time, and CPU time of the process with its children.
 ``cold`` starts with an empty compile cache, ``warm`` is the median of several runs after it. ``search`` is the scan of
 layouts alone (benchmarks/searching.py), checked against the plain path; ``choice`` is the whole of ``exaplan plan``
-over five chip types.
+over five chip types; ``law`` is verdicts alone (benchmarks/checking.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,6 +43,7 @@ CHOICE = (
     "16384",
 )
 LEAST_RATE, MOST_MEMORY = 2e6, 500e6  # bars of the search: layouts per CPU second and core, B
+LAW_TIME = 1.0  # bar of the law: the whole catalogue on 60 dates [s of CPU]
 
 
 class Benchmark(NamedTuple):
@@ -63,9 +64,11 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "choice": Benchmark(
         ("plan", "--model", "llama-3.1-405b", "--chip", FIVE, *CHOICE, "--json"), 5, 3.0, None, MOST_MEMORY
     ),
+    "tax": Benchmark(("tax", "llama-3.1-70b-pretrain", "--to", "CN", "--on", "2024-01-15", "--json"), 1, None, None),
+    "cases": Benchmark(("cases", "--json"), 1, None, None),
     "validate": Benchmark(("validate", "--json"), 1, None, None),
 }
-NAMES = (*BENCHMARKS, "search")
+NAMES = (*BENCHMARKS, "search", "law")
 
 
 class Timing(NamedTuple):
@@ -95,14 +98,26 @@ def once(words: tuple[str, ...], cache: str) -> Timing:
     return Timing(wall, used.ru_utime + used.ru_stime, 1024.0 * used.ru_maxrss)
 
 
+def told(name: str, *words: str) -> dict[str, Any]:
+    """What a script beside this one prints as JSON, run in a process of its own; {} where it prints nothing."""
+    script = Path(__file__).with_name(name)
+    done = subprocess.run([sys.executable, str(script), *words], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{script.name} ended with {done.returncode}:\n{done.stderr}")
+    found: dict[str, Any] = json.loads(done.stdout or "{}")
+    return found
+
+
+def law() -> dict[str, Any]:
+    """Verdicts of the whole catalogue on 60 dates, once it is loaded."""
+    found = told("checking.py")
+    return found | {"bar": {"cpu": LAW_TIME}, "held": found["cpu"] <= LAW_TIME}
+
+
 def search() -> dict[str, Any]:
     """The scan of layouts in a process of its own: rate, layouts, memory, and whether each equals the plain path."""
-    script = Path(__file__).with_name("searching.py")
-    for words in (["--warm"], []):  # compiling takes memory of its own, so it happens in another process
-        done = subprocess.run([sys.executable, str(script), *words], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            sys.exit(f"{script.name} ended with {done.returncode}:\n{done.stderr}")
-    found: dict[str, Any] = json.loads(done.stdout)
+    told("searching.py", "--warm")  # compiling takes memory of its own, so it happens in another process
+    found = told("searching.py")
     bar = {"layouts_per_second_per_core": LEAST_RATE, "peak_memory": MOST_MEMORY}
     quick, small = found["layouts_per_second_per_core"] >= LEAST_RATE, found["peak_memory"] <= MOST_MEMORY
     return found | {"bar": bar, "held": quick and small and found["wrong"] == 0}
@@ -127,6 +142,9 @@ def measure(benchmark: Benchmark) -> dict[str, Any]:
     }
 
 
+OTHERS: Mapping[str, Callable[[], dict[str, Any]]] = {"search": search, "law": law}
+
+
 def machine() -> dict[str, Any]:
     """What the numbers were measured on."""
     return {"python": platform.python_version(), "processor": platform.machine(), "cores": os.cpu_count()}
@@ -139,6 +157,9 @@ def shown(name: str, found: Mapping[str, Any]) -> str:
         figures = f"{rate / 1e6:.2f}M layouts/s and core, {layouts:,} layouts, {memory / 1e6:.0f} MB"
         equal = f"{found['checked'] - found['wrong']} of {found['checked']} equal to the plain path"
         return f"{name:9} {figures}, {equal} (>= 2M/s: {'held' if found['held'] else 'MISSED'})"
+    if name == "law":
+        figures = f"{found['verdicts']:,} verdicts in {found['cpu']:.2f} s CPU ({found['chips']} chips)"
+        return f"{name:9} {figures} (<= {LAW_TIME:g} s: {'held' if found['held'] else 'MISSED'})"
     bars = ", ".join(f"{key} <= {bar:g}" for key, bar in found["bar"].items() if bar is not None)
     warm = found["warm"]
     times = f"cold {found['cold']['wall']:6.2f} s, warm {warm['wall']:6.3f} s wall, {warm['cpu']:6.3f} s CPU"
@@ -157,7 +178,7 @@ def main() -> int:
         parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(NAMES)}")
     found = {}
     for name in arguments.names or NAMES:
-        found[name] = search() if name == "search" else measure(BENCHMARKS[name])
+        found[name] = OTHERS[name]() if name in OTHERS else measure(BENCHMARKS[name])
         if not arguments.json:
             print(shown(name, found[name]), flush=True)
     if arguments.json:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from exaplan import ask
 from exaplan.catalog.loader import parse_yaml
-from exaplan.errors import InputError, NoPlan
+from exaplan.errors import InputError, NoPlan, Place
 from exaplan.nouns import Layout, Limits
 
 BASE = {"model": "llama-3.1-8b", "cluster": {"chip": "h100-sxm", "count": 64}}
@@ -284,6 +284,110 @@ def test_one_cluster_is_enough_for_estimate(cluster: dict[str, Any]) -> None:
     ask.check_single(ask.parse({"model": "m", "cluster": cluster}))
 
 
+# ------------------------------------------------------------------------------------------------------------ law
+
+
+def lawful(**law: Any) -> ask.Ask:
+    """An ask under the export rules of China."""
+    return asked(law={"to": "CN", **law})
+
+
+def test_without_a_destination_no_law_is_told() -> None:
+    """Nothing of the law stands among the defaults or in the written ask, and it does not bind."""
+    made = asked()
+    assert not made.bound and made.law.accept == ("free", "notify")
+    assert not any(line.startswith("law") for line in made.defaults()) and "law" not in made.resolved()
+
+
+def test_what_a_law_leaves_out_is_told() -> None:
+    """Every default of the law that matters is told, written as people write it."""
+    told = lawful(on="2024-01-15").defaults()
+    wanted = {"law.origin = US", "law.buyer = private", "law.letters = all", "law.accept = free, notify"}
+    assert wanted | {"law.vat = paid", "start = 2024-01-15"} <= set(told)
+    assert not any(
+        line.startswith(("law.on", "law.to", "law.without", "law.thresholds", "law.end_user")) for line in told
+    )
+
+
+DAYS: list[tuple[dict[str, Any], dict[str, Any], str | None, str | None]] = [
+    ({"on": "2024-01-15"}, {}, "2024-01-15", "2024-01-15"),
+    ({}, {"start": "2024-03-01"}, "2024-03-01", "2024-03-01"),
+    ({"on": "2024-01-15"}, {"start": "2024-03-01"}, "2024-01-15", "2024-03-01"),
+    ({}, {}, None, None),
+]
+
+
+@pytest.mark.parametrize(("law", "more", "on", "start"), DAYS)
+def test_the_day_of_the_law_and_of_the_prices(
+    law: dict[str, Any], more: dict[str, Any], on: str | None, start: str | None
+) -> None:
+    """Either follows from the other where it is left out; both may differ; with neither planning says the day."""
+    made = asked(law={"to": "CN", **law}, **more)
+    assert (made.law.on and made.law.on.isoformat(), made.start and made.start.isoformat()) == (on, start)
+    again = ask.parse(made.resolved())
+    assert (again.law, again.start) == (made.law, made.start)
+
+
+def test_the_last_day_of_the_rules_is_a_default_that_is_told() -> None:
+    """``dated`` fills in only what was left open, and what it fills in counts as left out."""
+    made = lawful().dated("2026-09-25")
+    assert made.law.on == made.start == date(2026, 9, 25)
+    assert {"law.on = 2026-09-25", "start = 2026-09-25"} <= set(made.defaults())
+    assert made.resolved()["law"]["on"] == made.resolved()["start"] == "2026-09-25"
+    assert made.place("law", "to") == lawful().place("law", "to")
+    for kept in (lawful(on="2024-01-15"), asked(law={"to": "CN"}, start="2024-01-15"), asked()):
+        assert kept.dated("2026-09-25") == kept and kept.dated("2026-09-25").defaults() == kept.defaults()
+
+
+def test_a_day_of_the_law_is_a_start_for_a_deadline() -> None:
+    """A deadline that is a day counts from it."""
+    made = lawful(on="2024-01-15") and asked(law={"to": "CN", "on": "2024-01-15"}, limits={"deadline": "2024-01-25"})
+    assert made.deadline == 10 * 86400.0
+
+
+def test_a_law_reads_as_people_write_it() -> None:
+    """Other spellings of its fields, places as they were written, lists as text, both spellings of a licence."""
+    made = asked(
+        law={"place": " 中国 ", "date": "2024-01-15", "hq": "China", "accept": "free, License", "without": "a, b,a"}
+    )
+    law = made.law
+    assert (law.to, law.headquarters, law.accept, law.without) == ("中国", "China", ("free", "licence"), ("a", "b"))
+    assert asked(law={"country": "CN", "from": "TW", "entity": "Biren", "max_count": 64}).law.count == 64
+    empty = lawful(
+        headquarters=None, origin=None, end_user=None, accept=None, without=None, thresholds=None, count=None
+    )
+    assert empty.law == lawful(origin="US").law
+
+
+def test_thresholds_may_be_written_flat_or_nested() -> None:
+    """``rule.name: number`` and ``rule: {name: number}`` mean the same; a number may be text."""
+    flat = lawful(thresholds={"us-2023.tpp": "4,000", "us-2023.pd": 5.5}).law.thresholds
+    assert flat == lawful(thresholds={"us-2023": {"tpp": 4000, "pd": "5.5"}}).law.thresholds
+    assert flat == {"us-2023.tpp": 4000.0, "us-2023.pd": 5.5}
+
+
+def test_a_fleet_may_stand_under_a_law() -> None:
+    """What is there already is asked about as well: planning tells that the law does not touch it."""
+    made = ask.parse({"model": "m", "cluster": {"fleet": "8xh100"}, "law": {"to": "CN", "on": "2024-01-15"}})
+    assert made.bound and made.fleet
+
+
+def test_a_law_alone_is_read_for_check() -> None:
+    """The flags of ``check``: the same fields, the same refusals, the place of each by its flag."""
+    place = {"buyer": Place("--buyer")}
+    law = ask.parse_law({"to": "CN", "on": "2024-01-15", "buyer": "state-funded"})
+    assert (law.to, law.on, law.buyer) == ("CN", date(2024, 1, 15), "state-funded")
+    with pytest.raises(InputError, match="--buyer: 'army' is not one of 'private' or 'state-funded'"):
+        ask.parse_law({"to": "CN", "buyer": "army"}, lambda *keys: place[str(keys[-1])])
+
+
+def test_a_day_alone_is_read_for_flags() -> None:
+    """A date, nothing, or a refusal at its place."""
+    assert ask.parse_day("2024-01-15", Place("--on")) == date(2024, 1, 15) and ask.parse_day(None, Place()) is None
+    with pytest.raises(InputError, match="--on: 'now' is not a date"):
+        ask.parse_day("now", Place("--on"))
+
+
 # ------------------------------------------------------------------------------------------------------ refusals
 
 
@@ -388,6 +492,34 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({**BASE, "layout": {"zero": 5}}, "layout.zero: 5 is above what is possible (3)", ""),
     ({**BASE, "layout": {"tp": 8, "etp": 4}}, "etp is 4", "set etp to 1"),
     ({**BASE, "layout": {"offload": "no"}}, "'no' is neither true nor false", "true or false"),
+    ({**BASE, "law": {"on": "2024-01-15"}}, "law.on: `on` is about the export rules", "give the day as --start"),
+    ({**BASE, "law": {"thresholds": {"a.b": 1}}}, "law.thresholds.a.b: `thresholds` is about the export rules", "--to"),
+    ({**BASE, "law": {"buyer": "private"}}, "law.buyer: `buyer` is about the export rules", "--to"),
+    ({**BASE, "law": 5}, "law: 5 is not a group of fields", "indented"),
+    ({**BASE, "law": {"too": "CN"}}, "`too` is not a field of law", "did you mean `to`?"),
+    ({**BASE, "law": {"to": ""}}, "law.to: '' is not a place", "CN, China or 中国"),
+    ({**BASE, "law": {"to": 86}}, "law.to: 86 is not a place", "CN, China or 中国"),
+    ({**BASE, "law": {"to": "CN", "place": "CN"}}, "`place` and `to` say the same thing", "keep one"),
+    ({**BASE, "law": {"to": "CN", "hq": []}}, "law.headquarters: [] is not a place", "CN, China or 中国"),
+    ({**BASE, "law": {"to": "CN", "on": "soon"}}, "law.on: 'soon' is not a date", "2027-03-01"),
+    ({**BASE, "law": {"to": "CN", "buyer": "army"}}, "'army' is not one of 'private' or 'state-funded'", "choose"),
+    ({**BASE, "law": {"to": "CN", "letters": "none"}}, "'none' is not one of 'all' or 'addressees'", "choose"),
+    ({**BASE, "law": {"to": "CN", "vat": "no"}}, "'no' is not one of 'paid' or 'recovered'", "choose"),
+    ({**BASE, "law": {"to": "CN", "accept": "denial"}}, "`denial` cannot be accepted", "--without"),
+    ({**BASE, "law": {"to": "CN", "accept": "maybe"}}, "law.accept: 'maybe' is not a verdict", "free, notify"),
+    ({**BASE, "law": {"to": "CN", "accept": []}}, "law.accept: the list is empty", "[free, notify]"),
+    ({**BASE, "law": {"to": "CN", "accept": 5}}, "law.accept: 5 is not a list of verdicts", "[free, notify]"),
+    ({**BASE, "law": {"to": "CN", "without": 5}}, "law.without: 5 is not a list of names", "exaplan rules"),
+    ({**BASE, "law": {"to": "CN", "without": "a,,b"}}, "law.without: '' is not one of names", "exaplan rules"),
+    ({**BASE, "law": {"to": "CN", "end_user": 5}}, "law.end_user: 5 is not a text", "schema ask"),
+    ({**BASE, "law": {"to": "CN", "thresholds": 5}}, "law.thresholds: 5 is not a group", "exaplan rules"),
+    ({**BASE, "law": {"to": "CN", "thresholds": {"a.b": "x"}}}, "law.thresholds.a.b: 'x' is not a number", "unit"),
+    ({**BASE, "law": {"to": "CN", "thresholds": {"a.b": True}}}, "True is not a number", "unit"),
+    ({**BASE, "law": {"to": "CN", "thresholds": {"a.b": [1]}}}, "[1] is not a number", "unit"),
+    ({**BASE, "law": {"to": "CN", "thresholds": {"a.b": -1}}}, "a.b: -1 is not a finite number, 0 or more", "unit"),
+    ({**BASE, "law": {"to": "CN", "thresholds": {"a.b": "nan"}}}, "a.b: 'nan' is not a finite number", "unit"),
+    ({**BASE, "law": {"to": "CN", "thresholds": {" ": 1}}}, "' ' is not the name of a threshold", "tpp=4800"),
+    ({**BASE, "law": {"to": "CN", "count": 0}}, "law.count: 0 is zero", "16,384"),
     ({**BASE, "objective": "speed"}, "'speed' is not one of", "choose one"),
     ({**BASE, "system": "sora"}, "`system` (whole systems) is not answered by this version", "model"),
     ([1, 2], "an ask is a mapping of fields", "start with"),
@@ -473,8 +605,31 @@ LIMITS = some(
 WORKS = some(precision=st.just("fp8"), seq_len=st.just(8192)) | some(
     tokens=AMOUNTS.map(lambda value: 1.0 + value), method=st.just("lora")
 )
+LAWS = st.just({}) | st.fixed_dictionaries(
+    {"to": st.sampled_from(["CN", "中国", "my-site"])},
+    optional={
+        "on": st.sampled_from(["2022-10-07", "2024-01-15"]),
+        "headquarters": st.just("CN"),
+        "origin": st.just("TW"),
+        "end_user": st.just("Biren"),
+        "buyer": st.sampled_from(["private", "state-funded"]),
+        "letters": st.just("addressees"),
+        "accept": st.lists(st.sampled_from(["free", "notify", "licence", "unknown"]), min_size=1),
+        "without": st.lists(st.sampled_from(["a", "b"])),
+        "thresholds": st.dictionaries(st.sampled_from(["a.x", "b.y"]), st.floats(0, 1e12)),
+        "count": st.integers(1, 10**6),
+        "vat": st.just("recovered"),
+    },
+)
 ASKS = st.fixed_dictionaries(
-    {"model": st.just("m"), "cluster": CLUSTERS, "limits": LIMITS, "work": WORKS, "start": st.just("2026-11-22")},
+    {
+        "model": st.just("m"),
+        "cluster": CLUSTERS,
+        "limits": LIMITS,
+        "work": WORKS,
+        "law": LAWS,
+        "start": st.just("2026-11-22"),
+    },
     optional={"objective": st.sampled_from(["time", "cost", "energy", "carbon", "throughput"]), "seed": st.just(7)},
 )
 
@@ -489,8 +644,20 @@ def test_every_ask_survives_being_written(value: dict[str, Any]) -> None:
     written = json.loads(json.dumps(made.resolved()))
     again = ask.parse(written, folder=Path("/elsewhere"))
     assert again.resolved() == written and again.bounds() == made.bounds()
-    kept = ("objective", "start", "seed", "work", "limits", "layout", "observed", "open_count", "every_chip", "terms")
-    assert all(getattr(again, name) == getattr(made, name) for name in kept)
+    kept = (
+        "objective",
+        "start",
+        "seed",
+        "law",
+        "work",
+        "limits",
+        "layout",
+        "observed",
+        "open_count",
+        "every_chip",
+        "terms",
+    )
+    assert all(getattr(again, name) == getattr(made, name) for name in (*kept, "terms"))
     assert len(again.chips) == len(made.chips) and [item.count for item in again.fleet] == [i.count for i in made.fleet]
     assert {line for line in again.defaults() if not line.startswith("limits.count")} == set()
     jsonschema.validate(written, ask.json_schema())

@@ -242,11 +242,12 @@ def test_watts_hold_the_ratings_and_the_site(cluster: Cluster) -> None:
 
 
 def test_an_unknown_rating_is_taken_from_the_other(cluster: Cluster) -> None:
-    """A chip's from its node, a node's from its chips; neither known: unknown."""
+    """A chip's from its node, a node's from its chips and what stands beside them; neither known: unknown."""
+    beside = float(tuning.yaml_data("fits/power.yaml")["node"]["beside"])
     node = replace(cluster.node, power=8000.0)
     assert cases.watts(changed(replace(cluster, node=node), power=None)).tdp == 1000.0
     bare = replace(cluster, node=replace(cluster.node, power=None))
-    assert cases.watts(bare).node == 8.0 * cases.watts(bare).tdp
+    assert cases.watts(bare).node == 8.0 * cases.watts(bare).tdp * (1.0 + beside)
     assert cases.watts(changed(bare, power=None)).known == 0
 
 

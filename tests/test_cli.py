@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -62,7 +63,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Ask]:
 def test_help_names_every_command() -> None:
     """--help lists all commands."""
     done = subprocess.run([*RUN, "--help"], capture_output=True, text=True, check=True)
-    for name in ("plan", "estimate", "compare", "validate", *LISTINGS, "show", "schema", "explain"):
+    verbs = ("plan", "estimate", "check", "tax", "compare", "validate", "own", "make", "cases", "rules", "prices")
+    for name in (*verbs, *LISTINGS, "show", "schema", "explain"):
         assert f" {name} " in done.stdout
 
 
@@ -99,6 +101,19 @@ def test_flags_of_a_choice_make_an_ask(asked: list[Ask]) -> None:
     assert got.deadline == 90 * 86400.0 and got.objective == "throughput" and got.open_count
     assert run("plan", "--model", "m", "--site", "norway").exit_code == 0 and asked[1].sites == ("norway",)
     assert asked[1].every_chip
+
+
+def test_flags_of_the_law_make_an_ask(asked: list[Ask], tmp_path: Path) -> None:
+    """Each lands in its field; thresholds stand beside those of the file."""
+    path = tmp_path / "ask.yaml"
+    path.write_text("model: m\nlaw: {country: US, thresholds: {a.tpp: 1, b.tpp: 2}}\n")
+    said = ("--to", "中国", "--on", "2024-01-15", "--threshold", "b.tpp=3", "--threshold", "c.pd=4,800")
+    done = run("plan", str(path), *said, "--without", "x, y", "--headquarters", "SG", "--accept", "free,licence")
+    assert done.exit_code == 0, done.output
+    law = asked[0].law
+    assert (law.to, law.headquarters, law.without, law.accept) == ("中国", "SG", ("x", "y"), ("free", "licence"))
+    assert law.thresholds == {"a.tpp": 1.0, "b.tpp": 3.0, "c.pd": 4800.0}
+    assert asked[0].start == law.on == date(2024, 1, 15)
 
 
 QUESTIONS: dict[str, tuple[tuple[str, ...], str, bool]] = {
@@ -531,6 +546,14 @@ def test_a_bug_is_one_line_and_exit_3(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "report it" in done.stderr and "Traceback" not in done.output
     monkeypatch.setenv("EXAPLAN_DEBUG", "1")
     assert isinstance(run("plan", *SAID).exception, ZeroDivisionError)
+
+
+def test_the_language_is_that_of_one_command(asked: list[Ask]) -> None:
+    """--lang speaks it for this command; errors and JSON have no language."""
+    english, chinese = run("plan", *SAID), run("plan", *SAID, "--lang", "zh")
+    assert chinese.exit_code == 0 and chinese.stdout != english.stdout
+    assert run("plan", *SAID).stdout == english.stdout
+    assert run("plan", *SAID, "--lang", "zh", "--json").stdout == run("plan", *SAID, "--json").stdout
 
 
 def test_progress_goes_to_stderr(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,16 @@ FILES = {
     "degrees": Wrong(
         "model: m\nlimits: {count: 8}\nlayout: {tp: 16}\n", "ask.yaml:3:1: layout", "at most 8", "--max-count"
     ),
+    "law without a place": Wrong(
+        GOOD + "law:\n  on: 2024-01-15\n", "ask.yaml:4:3: law.on", "`law.to` is missing", "--start"
+    ),
+    "place of the law": Wrong(GOOD + "law: {to: 5}\n", "ask.yaml:3:7: law.to", "5 is not a place", "China"),
+    "threshold": Wrong(
+        GOOD + "law: {to: CN, thresholds: {a.tpp: high}}\n",
+        "ask.yaml:3:28: law.thresholds.a.tpp",
+        "'high' is",
+        "number",
+    ),
     "later kind": Wrong(GOOD + "work: {kind: serving}\n", "work.kind", "not answered by this version", "come later"),
     "duplicate key": Wrong(GOOD + "model: other\n", "ask.yaml:3:1: model", "stands twice (first on line 1)", "keep"),
     "alias bomb": Wrong(BOMB, "ask.yaml:1:", "anchors and aliases", "write the value out"),
@@ -181,6 +191,17 @@ FLAGS = [
     (("--fleet", ""), "--fleet: cluster.fleet: the fleet is empty"),
     (("--fleet", "8xa100,8x"), "--fleet: cluster.fleet: '8x' is not a number of chips"),
     (("--fleet", "0xa100"), "--fleet: cluster.fleet[0].count: '0' is zero"),
+    (("--on", "2024-01-15"), "--on: law.on: `on` is about the export rules of a destination"),
+    (("--without", "a"), "--without: law.without: `without` is about the export rules of a destination"),
+    (("--threshold", "a.tpp=1"), "--threshold: law.thresholds.a.tpp: `thresholds` is about the export rules"),
+    (("--to", "CN", "--threshold", "tpp"), "--threshold: 'tpp' is not NAME=VALUE"),
+    (("--to", "CN", "--threshold", "a.tpp=x"), "--threshold: law.thresholds.a.tpp: 'x' is not a number"),
+    (("--to", "CN", "--on", "then"), "--on: law.on: 'then' is not a date"),
+    (("--to", "CN", "--buyer", "army"), "--buyer: law.buyer: 'army' is not one of"),
+    (("--to", "CN", "--accept", "denial"), "--accept: law.accept: a chip whose licence would be denied"),
+    (("--to", " "), "--to: law.to: ' ' is not a place"),
+    (("--to", "Chnia"), "--to: law.to: unknown place `Chnia`"),
+    (("--lang", "xx"), "--lang: there are no words in the language 'xx'"),
     (("--launch", "shell"), "--launch: unknown launch format 'shell'"),
     (("--report", "plan.pdf"), "--report: "),
     (("--tp", "3"), "tp 3 = 3 chips, but the cluster has 64"),

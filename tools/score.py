@@ -1,4 +1,5 @@
-"""Records the score in docs/score.json, from which the tables of README.md and docs/method/scoring.md are made.
+"""Records the score of step time and power in docs/score.json, from which README.md and docs/method/scoring.md have
+their tables.
 
     python tools/score.py                             the rows that ship with the package
     python tools/score.py --data ../shared/data       and the vTrain rows, which do not ship
@@ -9,6 +10,7 @@ Says which rows were scored (hash of the input), by which program (version, comm
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import subprocess
 import sys
@@ -23,6 +25,8 @@ from exaplan import truth
 from exaplan.answers import Score
 from exaplan.catalog import load, tuning
 from exaplan.report.to_json import validation_json
+from exaplan.truth.metering import metered
+from exaplan.truth.powering import record as power_record
 from exaplan.truth.rows import question, read_rows
 from exaplan.truth.score import score
 
@@ -40,6 +44,11 @@ def commit() -> str:
     words = ("describe", "--always", "--abbrev=12", "--dirty", "--exclude=*")
     done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
+
+
+def hash_of(path: Path) -> str:
+    """sha256 of a file, in hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def rounded(value: Any) -> Any:
@@ -83,7 +92,10 @@ def apart(data: Path) -> Iterator[tuple[str, Score, str]]:
 
 def unfolded() -> list[str]:
     """Rows that the package ships and that no fold leaves out: a fit that has seen them would predict them."""
-    return [item.row_id for item in map(question, read_rows(truth.RUNS)) if not truth.fold_of(item)]
+    shipped, folds = read_rows(truth.RUNS), power_record()["folds"]
+    power = [metered(row, shipped) for row in truth.power_rows()]
+    steps = [item.row_id for item in map(question, shipped) if not truth.fold_of(item)]
+    return steps + [item.row_id for item in power if item.submitter not in folds]
 
 
 def record(data: Path | None) -> dict[str, Any]:
@@ -94,7 +106,8 @@ def record(data: Path | None) -> dict[str, Any]:
     for name, found, digest in apart(data) if data else ():
         sets[name] = asdict(found) | {"input_hash": digest}
     made["rows"] = [{key: row[key] for key in KEPT} for row in made["rows"]]
-    whole: dict[str, Any] = rounded({"commit": commit(), "date": date.today().isoformat(), **made, "apart": sets})
+    head = {"commit": commit(), "date": date.today().isoformat(), "power_hash": hash_of(truth.POWER)}
+    whole: dict[str, Any] = rounded({**head, **made, "apart": sets})
     return whole
 
 

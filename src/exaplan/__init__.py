@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from exaplan.answers import Answer, Nearest, Offer, Point, Priced, Relief, Score, Scored, Tried, Validation
+    from exaplan.answers.casebook import CaseAnswer
+    from exaplan.answers.owning import Made, Owned
+    from exaplan.answers.tax import Tax
     from exaplan.ask import Ask, parse
     from exaplan.catalog import Catalog, load
     from exaplan.errors import CatalogError, ExaplanError, InputError, NoPlan, SolverError
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from exaplan.nouns import (
         Chip,
         Cluster,
+        Deal,
         Estimate,
         Fabric,
         Figure,
@@ -27,20 +31,28 @@ if TYPE_CHECKING:
         Site,
         Source,
         Training,
+        Verdict,
     )
     from exaplan.planning import estimate, plan
+    from exaplan.planning.casebook import every as cases
     from exaplan.planning.comparing import Comparison, compare
+    from exaplan.planning.designing import make
+    from exaplan.planning.owning import own
+    from exaplan.planning.taxing import tax
     from exaplan.report.explain import explain
+    from exaplan.rules import check
     from exaplan.truth import validate
 
 __all__ = [
     "Answer",
     "Ask",
+    "CaseAnswer",
     "Catalog",
     "CatalogError",
     "Chip",
     "Cluster",
     "Comparison",
+    "Deal",
     "Estimate",
     "ExaplanError",
     "Fabric",
@@ -48,11 +60,13 @@ __all__ = [
     "InputError",
     "Layout",
     "Limits",
+    "Made",
     "Model",
     "Nearest",
     "NoPlan",
     "Node",
     "Offer",
+    "Owned",
     "Point",
     "Priced",
     "Relief",
@@ -62,21 +76,31 @@ __all__ = [
     "SolverError",
     "Source",
     "Spec",
+    "Tax",
     "Training",
     "Tried",
     "Validation",
+    "Verdict",
     "build",
+    "cases",
+    "check",
     "compare",
     "estimate",
     "explain",
     "load",
+    "make",
+    "own",
     "parse",
     "plan",
+    "tax",
     "validate",
 ]
 
 _HOMES = {
     "answers": ("Answer", "Nearest", "Offer", "Point", "Priced", "Relief", "Score", "Scored", "Tried", "Validation"),
+    "answers.casebook": ("CaseAnswer",),
+    "answers.owning": ("Made", "Owned"),
+    "answers.tax": ("Tax",),
     "ask": ("Ask", "parse"),
     "catalog": ("Catalog", "load"),
     "errors": ("CatalogError", "ExaplanError", "InputError", "NoPlan", "SolverError"),
@@ -84,13 +108,19 @@ _HOMES = {
     "models.transformer": ("build",),
     "nouns": (
         *("Chip", "Cluster", "Estimate", "Fabric", "Figure", "Layout", "Limits", "Model", "Node", "Site", "Source"),
-        "Training",
+        *("Deal", "Training", "Verdict"),
     ),
     "planning": ("estimate", "plan"),
+    "planning.casebook": ("cases",),
     "planning.comparing": ("Comparison", "compare"),
+    "planning.designing": ("make",),
+    "planning.owning": ("own",),
+    "planning.taxing": ("tax",),
     "report.explain": ("explain",),
+    "rules": ("check",),
     "truth": ("validate",),
 }
+_THERE = {"cases": "every"}  # a verb that is called otherwise in its home
 _HOME = {name: f"exaplan.{module}" for module, names in _HOMES.items() for name in names}
 
 if not TYPE_CHECKING:
@@ -101,7 +131,7 @@ if not TYPE_CHECKING:
             raise AttributeError(f"module 'exaplan' has no attribute {name!r}")
         from importlib import import_module
 
-        return getattr(import_module(_HOME[name]), name)
+        return getattr(import_module(_HOME[name]), _THERE.get(name, name))
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from exaplan.catalog import fits, tuning
+from exaplan.catalog.cooling import cooling
 from exaplan.errors import InputError, Place
 from exaplan.nouns import Cluster, Layout, Model, Training
 from exaplan.perf.inputs import DUALPIPE, INTERLEAVED, ONE_F_ONE_B, ZERO_BUBBLE, Cut, Hardware, Job, Tuning
@@ -161,15 +162,18 @@ def hardware(cluster: Cluster, precision: str, kernel: str = "") -> Hardware:
 
 @lru_cache(maxsize=256)
 def watts(cluster: Cluster) -> Watts:
-    """What the power of a chip of a cluster follows from; the TDP of a chip whose power is unknown is its node's."""
+    """What the power of a chip of a cluster follows from; the TDP of a chip whose power is unknown is its node's, and
+    a node whose rating is unknown is rated as others are for their chips."""
     node, chips = cluster.node.power, float(cluster.node.chips)
     tdp = cluster.chip.power or (node / chips if node else None)
-    record = tuning.yaml_data("fits/power.yaml")["coefficients"]
-    fit = PowerFit(**{name: float(value) for name, value in record.items()})
+    record = tuning.yaml_data("fits/power.yaml")
+    fit = PowerFit(**{name: float(value) for name, value in record["coefficients"].items()})
+    host, supply = float(record["node"][cooling(cluster.node.name)]), float(record["node"]["supply"])
     if tdp is None:
-        return Watts(0, 0.0, 0.0, 0.0, chips, 1.0, fit)
+        return Watts(0, 0.0, 0.0, 0.0, chips, 1.0, fit, host, supply)
     cap = cluster.power_cap or math.inf
-    return Watts(1, tdp, cap, node if node else tdp * chips, chips, cluster.site.pue, fit)
+    rated = node or tdp * chips * (1.0 + float(record["node"]["beside"]))
+    return Watts(1, tdp, cap, rated, chips, cluster.site.pue, fit, host, supply)
 
 
 def make(

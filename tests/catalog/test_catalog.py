@@ -10,7 +10,6 @@ import pytest
 
 from exaplan.catalog import DATA, Catalog, load
 from exaplan.catalog.folder import Layer
-from exaplan.catalog.prices import COLUMNS, Price, pick, read_prices
 from exaplan.errors import CatalogError, InputError, Place
 
 from .written import MINE, write
@@ -151,65 +150,6 @@ bandwidth: {value: 1 TB/s, source: a}
     write(tmp_path, "chips/mine.yaml", full + "release: 2024\n")
     with pytest.raises(CatalogError, match="release date has no source"):
         Catalog((Layer(tmp_path),)).chips["mine"]
-
-
-# ------------------------------------------------------------------------------------------------ prices
-
-
-def test_the_price_of_a_day_is_the_latest_before_it() -> None:
-    """Prices are picked by date; before the first known one, the first is taken; unknown items have none."""
-    dated = (("2023", 3.0), ("2024-05", 2.0))
-    rows = [Price("x", "rent", "US", date, None, value, None, "", "s", "", "") for date, value in dated]
-    found = [pick(rows, "x", "rent", day) for day in ("2020", "2023-07", "2024-05-01", "")]
-    assert [price.mid for price in found if price] == [3.0, 3.0, 2.0, 2.0]
-    assert pick(rows, "y", "rent") is None and pick(rows, "x", "chip") is None
-
-
-def test_prices_know_chips_and_nodes_by_any_spelling() -> None:
-    """A rent falls from 2023 to 2025; systems are priced by node; H100 purchase is that of the analysts."""
-    early, late = CATALOG.price("H100", "rent", "2023-10-31"), CATALOG.price("h100-sxm", "rent", "2025-03-03")
-    assert early and late and early.value and late.value and early.value > late.value > 1.0
-    assert CATALOG.source(late.source).id == "epoch-prices"
-    system = CATALOG.price("DGX-1", "system")
-    assert system and system.value == 129_000.0
-    assert CATALOG.price("ascend-910", "rent") is None
-
-
-def test_a_price_known_by_its_ends_takes_the_middle() -> None:
-    """Only low and high: the figure is their mean, the range stays."""
-    figure = Price("x", "rent", "US", "2024", 2.0, None, 4.0, "", "s", "", "").figure
-    assert (figure.value, figure.low, figure.high) == (3.0, 2.0, 4.0)
-
-
-@pytest.mark.parametrize(
-    ("row", "says"),
-    [
-        ("x,rent,US,2024,,2,,USD/chip-h,nobody,high,", "unknown source"),
-        ("x,gift,US,2024,,2,,USD,s,high,", "is not known"),
-        ("x,rent,US,soon,,2,,USD,s,high,", "is not known"),
-        ("x,rent,US,2024,,free,,USD/chip-h,s,high,", "not a price"),
-        ("x,rent,US,2024,,nan,,USD/chip-h,s,high,", "not a price"),
-        ("x,rent,US,2024,,-1,,USD/chip-h,s,high,", "not a price"),
-        ("x,rent,US,2024,,,,USD/chip-h,s,high,", "missing or not in order"),
-        ("x,rent,US,2024,3,2,,USD/chip-h,s,high,", "missing or not in order"),
-        ("x,rent,US,2024,,2,,EUR/chip-h,s,high,", "unit `EUR/chip-h` of a rent is not read"),
-        ("x,chip,US,2024,,2,,USD/chip-h,s,high,", "unit `USD/chip-h` of a chip is not read"),
-        ("x,rent,Germany,2024,,2,,USD/chip-h,s,high,", "place `Germany` is not a country"),
-        (",rent,US,2024,,2,,USD/chip-h,s,high,", "unknown item"),
-    ],
-)
-def test_a_bad_price_row_names_its_line(tmp_path: Path, row: str, says: str) -> None:
-    """A price table is checked row by row."""
-    path = write(tmp_path, "prices.csv", ",".join(COLUMNS) + "\n" + row + "\n")
-    with pytest.raises(CatalogError, match=says) as caught:
-        read_prices(path, {"s"}, bool)
-    assert caught.value.place.line == 2
-
-
-def test_other_columns_are_refused(tmp_path: Path) -> None:
-    """The header is part of the format."""
-    with pytest.raises(CatalogError, match="columns"):
-        read_prices(write(tmp_path, "prices.csv", "a,b\n1,2\n"), {"s"}, bool)
 
 
 # ------------------------------------------------------------------------------------------------- whole

@@ -147,16 +147,29 @@ def test_the_usual_places_are_there_and_ordered() -> None:
         assert 0.001 < CATALOG.sites[name].carbon * 3.6e6 < 0.9, name
 
 
+def test_a_site_at_sea_has_no_country_and_no_chillers() -> None:
+    """International waters are XZ; sea-water cooling lies below an ordinary hall, its range below a chilled one."""
+    sea, hall = CATALOG.site("offshore"), CATALOG.site("us-average")
+    assert sea.country == CATALOG.country("international-waters") == "XZ"
+    assert sea.pue < hall.pue and (sea.figures["pue"].high or 0.0) < (hall.figures["pue"].high or 0.0)
+    for field in ("electricity", "carbon"):
+        figure = sea.figures[field]
+        assert figure.source == "own-estimate" and figure.low and figure.high and figure.high > 4.0 * figure.low
+
+
 # ----------------------------------------------------------------------------------------------------- ownership
 
 
 def test_ownership_has_its_ranges_and_sources() -> None:
     """Servers are written off in 4 to 6 years; each share has a range around its value and a source that exists."""
     assert set(CATALOG.ownership) == set(OWNERSHIP)
-    for figure in CATALOG.ownership.values():
-        assert figure.low is not None and figure.value is not None and figure.high is not None
-        assert figure.low < figure.value < figure.high
+    for name, figure in CATALOG.ownership.items():
+        chain = [part for part in (figure.low, figure.value, figure.high) if part is not None]
+        assert figure.value is not None and chain == sorted(chain), name
         assert CATALOG.source(figure.source).title
+    for name in ("lifetime", "wacc", "residual", "utilisation", "host_share"):
+        figure = CATALOG.ownership[name]
+        assert figure.low is not None and figure.high is not None and figure.low < figure.high, name
     lifetime, network = CATALOG.ownership["lifetime"], CATALOG.ownership["network_share"]
     assert (lifetime.low, lifetime.value, lifetime.high) == pytest.approx((4 * YEAR, 5 * YEAR, 6 * YEAR))
     # 1,024 servers of $307.2M with switches of $13.824M and cables of $20.972M: 0.113 of the servers.
@@ -199,7 +212,7 @@ def test_a_price_is_that_of_its_place() -> None:
     """The country's own price where it has one, else the home market's, else the only one there is."""
     assert CATALOG.price("tpu-v6e", place="JP").value == pytest.approx(3.24)  # type: ignore[union-attr]
     assert CATALOG.price("tpu-v6e", place="ZA").value == pytest.approx(2.70)  # type: ignore[union-attr]
-    assert CATALOG.price("h20", "chip").source == "epoch-chip-counts"  # type: ignore[union-attr]
+    assert CATALOG.price("h20", "chip", "2023-12").source == "epoch-chip-counts"  # type: ignore[union-attr]
 
 
 def test_what_is_not_sold_has_no_purchase_price() -> None:

@@ -54,15 +54,25 @@ def test_every_input_that_is_cited_is_spelled_out() -> None:
 
 
 def test_a_purchase_names_what_it_wears_off() -> None:
-    """Bought: base, wear and electricity give the cost by the formula of its share, with lifetime and sources."""
+    """Bought: wear, interest, upkeep and electricity give the cost by the formula of its share, with their sources."""
     terms, plan = inputs_of(cluster={"chip": "h100-sxm", "count": 16, "terms": "buy"})
     cost = terms["cost"]
     watts = number(cost, "power of all chips")
     assert watts * number(cost, "site.electricity") == pytest.approx(number(cost, "electricity of all chips"))
-    rate = number(cost, "wear") + number(cost, "electricity of all chips")
+    rate = sum(number(cost, name) for name in ("wear", "interest", "upkeep", "electricity of all chips"))
     assert rate * number(cost, "time") == pytest.approx(plan["cost"]) and cost["charged whole"] is False
     assert number(cost, "base") / number(cost, "ownership.lifetime") == pytest.approx(number(cost, "wear"))
-    assert {"site.electricity source", "ownership.network_share source"} <= cost.keys()
+    assert {"site.electricity source", "ownership.switch_price source", "ownership.wacc source"} <= cost.keys()
+    assert number(cost, "purchase per chip") * number(cost, "chips paid") == pytest.approx(number(cost, "base"))
+    assert number(cost, "tiers") == 0 and number(cost, "ownership.air.facility") > 1.0
+
+
+def test_duties_are_named_where_a_price_bears_them() -> None:
+    """Under a law with a place the inputs hold duty and VAT of that country with their source; else neither."""
+    terms, _ = inputs_of(cluster={"chip": "h20", "count": 16, "terms": "buy"}, law={"to": "CN", "on": "2025-01-01"})
+    assert number(terms["cost"], "duties.vat of CN") > 0.0 and terms["cost"]["duties.vat source"]
+    plain, _ = inputs_of(cluster={"chip": "h100-sxm", "count": 16, "terms": "buy"})
+    assert not any(name.startswith("duties") for name in plain["cost"])
 
 
 def test_own_chips_cost_electricity() -> None:

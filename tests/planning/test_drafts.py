@@ -21,7 +21,7 @@ CLUSTER = setting().cluster
 LAYOUT = Layout(dp=8, tp=2, etp=2)
 DAY = 86400.0
 RENT = Quote("rent", 2.0 / 3600, 2.0 / 3600, 2.0 / 3600, 0.0, 0.0, 0.0, {}, False, False, Figure(2.0, "user"))
-BUY = Quote("buy", 1e-4, 1e-4, 1e-4, 1e4, 1e4, 1e4, {}, True, True, Figure(8e4, "user"))
+BUY = Quote("buy", 1e-4, 1e-4, 1e-4, 1e4, 1e4, 1e4, {}, True, True, Figure(8e4, "user"), wear=1e-4)
 GOAL = Goal(Limits(), True, "time", 1000.0, False, 1e6)
 
 

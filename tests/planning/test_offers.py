@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from exaplan import cost
+from exaplan.catalog.duties import Duties
 from exaplan.nouns import Figure, Layout, Limits
 from exaplan.planning import plan
-from exaplan.planning.drafts import bills
+from exaplan.planning.drafts import bills, option_of
 from exaplan.planning.limits import missed
-from exaplan.planning.offers import _bought, billed, quotes
+from exaplan.planning.offers import Asked, Basis, billed, fitted, hardware, least_cash, notes, quotes
 from exaplan.planning.resolving import sized
 
 from .asked import CATALOG, asked, drafted, priced_in, setting
@@ -46,15 +48,52 @@ def test_a_nodes_own_rent_comes_first_and_is_paid_whole() -> None:
     assert rent.whole and billed(rent, sized(made, 12), 2) == 16
 
 
-def test_a_purchase_is_written_off_evenly() -> None:
-    """Servers at their price with the network on top, over the lifetime; the parts add up; the band holds the rate."""
+PARTS = {"network", "storage", "residual", "financing", "facility", "staff", "maintenance", "water"}
+
+
+def test_a_purchase_is_the_whole_cost_of_owning() -> None:
+    """Servers at their price, network and storage over the lifetime, less resale, with interest, hall and people."""
     (buy,) = quotes(CATALOG, H100, "buy")
     assert buy.figure.value is not None
-    per_chip = buy.figure.value if buy.figure.value < 1e5 else buy.figure.value / 8
-    assert buy.capital == pytest.approx(per_chip * (1.0 + owning("network_share")))
-    assert buy.rate == pytest.approx(buy.capital / owning("lifetime")) and 2 * YEAR < owning("lifetime") < 10 * YEAR
-    assert sum(buy.parts.values()) == pytest.approx(buy.rate) and set(buy.parts) == {"servers", "network"}
-    assert buy.low < buy.rate < buy.high and buy.electric and buy.whole
+    server = buy.figure.value if buy.figure.value < 1e5 else buy.figure.value / 8
+    assert buy.capital == pytest.approx(server * (1.0 + owning("storage_share")) + owning("link_price"))
+    assert buy.wear == pytest.approx(buy.capital / owning("lifetime")) and 2 * YEAR < owning("lifetime") < 10 * YEAR
+    assert sum(buy.parts.values()) == pytest.approx(buy.rate) and set(buy.parts) == PARTS | {"servers"}
+    assert buy.parts["residual"] == pytest.approx(-owning("residual") * buy.wear) and buy.parts["financing"] > 0.0
+    annuity = cost.annuity_rate(buy.capital, owning("wacc"), owning("lifetime"), owning("residual"))
+    assert annuity + buy.upkeep[0] == pytest.approx(buy.rate)
+    assert buy.low < buy.rate < buy.high and buy.least < buy.capital < buy.largest and buy.electric and buy.whole
+
+
+def test_a_hall_is_charged_as_its_annuity() -> None:
+    """Facility: price per watt of the rated node over its own life with interest; close to what colocation asks."""
+    (buy,) = quotes(CATALOG, H100, "buy")
+    watts = (H100.node.power or 0.0) / 8
+    year = cost.annuity(owning("air.facility") * watts, owning("wacc"), owning("facility_lifetime"))
+    assert buy.parts["facility"] * cost.YEAR == pytest.approx(year)
+    assert (
+        buy.upkeep[0] * cost.YEAR - owning("maintenance") * buy.capital < 2.0 * owning("colocation") * 12 * watts / 1e3
+    )
+
+
+def test_the_network_grows_with_the_count() -> None:
+    """More nodes need more tiers of switches per chip: one node none; the count of an option picks its own."""
+    (buy,) = quotes(CATALOG, H100, "buy")
+    found = [fitted(buy, sized(H100, count)).parts["network"] for count in (8, 16, 512, 1024, 32_768)]
+    assert found[0] == 0.0 and found == sorted(found) and len(set(found)) == 5
+    (whole,) = quotes(CATALOG, sized(H100, 1024), "buy")
+    option = option_of(sized(H100, 1024), (buy,), 8e9)
+    assert option.quotes[0].capital == pytest.approx(whole.capital) and option.quotes[0].rate == pytest.approx(
+        whole.rate
+    )
+    assert least_cash(whole, 1.0) <= fitted(buy, sized(H100, 8)).capital + 1.0
+
+
+def test_a_network_of_unknown_rate_is_a_share_of_the_servers() -> None:
+    """Where nobody knows the rate, the share of data/ownership.yaml stands for switches and cables."""
+    made = replace(H100, node=replace(H100.node, network=None))
+    (buy,) = quotes(CATALOG, made, "buy")
+    assert buy.parts["network"] == pytest.approx(owning("network_share") * buy.parts["servers"])
 
 
 def test_chips_alone_take_the_share_of_the_host() -> None:
@@ -65,21 +104,19 @@ def test_chips_alone_take_the_share_of_the_host() -> None:
     made, (buy,) = next((made, found) for made, found in bought if found and not found[0].whole)
     figure = CATALOG.price(made.chip.name, "chip")
     assert figure is not None and figure.value is not None
-    whole = figure.value * (1.0 + owning("host_share")) * (1.0 + owning("network_share"))
-    assert buy.capital == pytest.approx(whole) and set(buy.parts) == {"chips", "host", "network"}
+    assert set(buy.parts) == PARTS | {"chips", "host"}
+    assert buy.parts["chips"] == pytest.approx(figure.value / owning("lifetime"))
     assert sum(buy.parts.values()) == pytest.approx(buy.rate)
     assert buy.parts["host"] == pytest.approx(owning("host_share") * buy.parts["chips"])
 
 
 def test_the_band_of_a_bare_chip_spans_the_share_of_its_host() -> None:
-    """What nobody knows of the host widens capital and rate: a share that is known better narrows both."""
-    share, figure = CATALOG.ownership["host_share"], Figure(1e4, "user")
-    wide, known = (
-        _bought(CATALOG.ownership, figure, 1.0, "", host) for host in (share, replace(share, low=None, high=None))
-    )
-    assert wide.capital == known.capital and wide.rate == known.rate
-    assert wide.least < known.least < wide.capital < known.largest < wide.largest
-    assert wide.low < known.low and known.high < wide.high
+    """What nobody knows of the host widens capital and rate: a server of the same price, known, is narrower."""
+    figure = Figure(1e4, "user", 9e3, 11e3)
+    bare, known = (Asked(figure, 1.0, "", bare=flag) for flag in (True, False))
+    wide = cost.spread(list(hardware(CATALOG, H100, bare, 1).values()))
+    sure = cost.spread(list(hardware(CATALOG, H100, known, 1).values()))
+    assert wide[0] > sure[0] and (wide[2] - wide[1]) / wide[0] > (sure[2] - sure[1]) / sure[0]
 
 
 def test_what_is_only_rented_out_cannot_be_bought() -> None:
@@ -100,7 +137,9 @@ def test_a_fleet_costs_its_electricity() -> None:
     item = answer.estimates[0]
     assert item.terms == "own" and item.capital == 0.0 and item.energy is not None
     assert item.cost == pytest.approx(item.energy * answer.cluster.site.electricity)
-    assert [offer.parts.keys() for offer in item.offers] == [{"electricity"}]
+    assert [offer.parts.keys() for offer in item.offers] == [{"electricity", "cooling"}]
+    pue = answer.cluster.site.pue
+    assert item.offers[0].parts["cooling"] == pytest.approx((pue - 1.0) * item.offers[0].parts["electricity"])
 
 
 @pytest.mark.parametrize("terms", ["rent", "buy", "own", "any"])
@@ -133,7 +172,8 @@ def test_a_purchase_wins_where_it_pays_within_the_run() -> None:
     (buy,) = [offer for offer in short.offers if offer.terms == "buy"]
     (rent,) = [offer for offer in short.offers if offer.terms == "rent"]
     assert short.terms == "rent" and short.time is not None and buy.break_even is not None
-    saved = (rent.cost - buy.parts["electricity"]) / short.time
+    cash = ("electricity", "cooling", "facility", "staff", "maintenance", "water")
+    saved = (rent.cost - sum(buy.parts[name] for name in cash)) / short.time
     assert buy.break_even == pytest.approx(buy.capital / saved) and buy.break_even > short.time
     tokens = 10e9 * buy.break_even / short.time
     for share, terms in ((0.9, "rent"), (1.1, "buy")):
@@ -166,5 +206,75 @@ def test_the_askers_own_node_price_comes_first(tmp_path: Path) -> None:
     (tmp_path / "node.yaml").write_text(text)
     cluster = setting(cluster={"node": str(tmp_path / "node.yaml"), "count": 16}).cluster
     rent, buy = quotes(CATALOG, cluster)
-    assert buy.capital == pytest.approx(100_000 / 8 * (1.0 + owning("network_share")))
+    assert buy.capital == pytest.approx(100_000 / 8 * (1.0 + owning("storage_share")) + owning("link_price"))
     assert rent.rate == pytest.approx(20.0 / 8 / 3600.0)
+
+
+# ------------------------------------------------------------------------------------------------- bases of prices
+
+
+class Table:
+    """Duties that hold everywhere."""
+
+    def at(self, place: str, on: str = "") -> Duties:
+        """13% of VAT, 5% of duty."""
+        return Duties(Figure(0.13, "user"), Figure(0.05, "user"))
+
+
+def taxed(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The catalogue with those duties."""
+    made = replace(CATALOG)
+    monkeypatch.setitem(made.__dict__, "duties", Table())
+    return made
+
+
+def test_duties_and_vat_go_on_top(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From abroad: duty on the price and VAT on both; at home VAT alone; recovered VAT is none; a rent bears VAT."""
+    catalog, abroad = taxed(monkeypatch), replace(H100, site=CATALOG.site("china"))
+    (plain,) = quotes(catalog, abroad, "buy", basis=Basis(place="US"))
+    (full,) = quotes(catalog, abroad, "buy", basis=Basis(place="US", duties=True))
+    assert full.capital == pytest.approx(plain.capital * 1.05 * 1.13) and sum(full.parts.values()) == pytest.approx(
+        full.rate
+    )
+    assert full.parts["duties"] == pytest.approx(0.05 * plain.wear)
+    assert full.parts["vat"] == pytest.approx(0.13 * 1.05 * plain.wear)
+    (home,) = quotes(catalog, H100, "buy", basis=Basis(duties=True))
+    assert "duties" not in home.parts and home.parts["vat"] == pytest.approx(0.13 * home.wear / 1.13)
+    (saved,) = quotes(catalog, abroad, "buy", basis=Basis(place="US", duties=True, vat=False))
+    assert "vat" not in saved.parts and saved.capital == pytest.approx(plain.capital * 1.05)
+    (rent,) = quotes(catalog, abroad, "rent", basis=Basis(place="US", duties=True))
+    assert rent.parts["vat"] == pytest.approx(0.13 * rent.parts["rent"]) and sum(rent.parts.values()) == pytest.approx(
+        rent.rate
+    )
+
+
+def test_duties_that_nobody_knows_are_told() -> None:
+    """No entry for the country: nothing is put on top, and a note says so."""
+    nowhere = replace(H100, site=replace(H100.site, country="AQ"))
+    (plain,), (asked_for,) = (quotes(CATALOG, nowhere, "buy", basis=basis) for basis in (Basis(), Basis(duties=True)))
+    assert asked_for.capital == plain.capital
+    assert any("AQ" in note for note in notes(CATALOG, nowhere, "", Basis(duties=True)))
+    assert notes(CATALOG, nowhere) == ()
+
+
+def test_a_cut_down_chip_may_take_the_price_of_its_parent() -> None:
+    """Where asked and the chip itself has no price in that country; else its own price holds."""
+    chip, node = replace(H100.chip, name="cut", parent="h100-sxm"), replace(H100.node, name="cut-box", price=None)
+    bare = replace(H100, chip=chip, node=replace(node, figures={}))
+    basis = Basis(place="US", parent=True)
+    assert quotes(CATALOG, bare, "any") == []
+    (rent, buy), (first, second) = quotes(CATALOG, bare, "any", basis=basis), quotes(CATALOG, H100, "any")
+    assert rent.rate == first.rate and buy.capital == pytest.approx(second.capital)
+    assert any("h100-sxm" in note for note in notes(CATALOG, bare, "", basis))
+    own = quotes(CATALOG, replace(H100, chip=replace(H100.chip, parent="a100-sxm-80gb")), "any", basis=basis)
+    assert [quote.rate for quote in own] == [first.rate, second.rate]
+
+
+def test_a_grey_price_is_no_offer() -> None:
+    """Prices that were paid on the street are never bought at, also where nothing else has a price there."""
+    rows = [row for row in CATALOG.prices if row.kind.startswith("street") and row.item in CATALOG.chips]
+    assert rows and {"street", "street-server"} >= {row.kind for row in rows}
+    for row in rows:
+        made = CATALOG.assemble(CATALOG.chip(row.item), 16, site=replace(H100.site, country=row.place))
+        for basis in (Basis(), Basis(place=row.place, duties=True, parent=True)):
+            assert all(quote.figure.value != row.figure.value for quote in quotes(CATALOG, made, basis=basis))

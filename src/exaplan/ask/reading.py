@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
 
+from exaplan.ask.law import LawAsk
 from exaplan.ask.schema import Ask, FleetItem
 from exaplan.ask.together import check_together
-from exaplan.ask.values import Keys, Origin, PlaceOf, dotted, nowhere
-from exaplan.errors import InputError
+from exaplan.ask.values import Keys, Origin, PlaceOf, dotted, nowhere, read_date
+from exaplan.errors import InputError, Place
 
 LATER_KINDS = ("serving", "generation", "control", "simulation")
-LATER_KEYS = {"system": "whole systems", "law": "export rules", "scenario": "build-outs"}
+LATER_KEYS = {"system": "whole systems", "scenario": "build-outs"}
 LABELS = ("name", "title", "aliases", "replaces", "note")  # of a bundled ask; they change no answer
 SPELLINGS = {
     "cluster": {"chips": "chip", "nodes": "node", "place": "site"},
     "limits": {"budget": "money", "max_count": "count"},
+    "law": {
+        "place": "to",
+        "destination": "to",
+        "country": "to",
+        "date": "on",
+        "day": "on",
+        "hq": "headquarters",
+        "from": "origin",
+        "entity": "end_user",
+        "max_count": "count",
+    },
     "work": {"batch": "global_batch", "sequence_length": "seq_len", "lora_rank": "rank"},
 }
 
@@ -37,7 +51,25 @@ def parse(value: Any, place: PlaceOf | None = None, folder: Path | None = None) 
         raise _first_error(error, where) from None
     ask._origin = Origin(where, folder)
     check_together(ask)
-    return ask
+    return ask.dated(ask.start) if ask.start else ask
+
+
+def parse_law(value: Mapping[str, Any], place: PlaceOf | None = None) -> LawAsk:
+    """Only the part about export rules; ``place("law", field)`` tells where a value stands."""
+    where = place or nowhere
+    try:
+        return LawAsk.model_validate(dict(value))
+    except ValidationError as error:
+        raise _first_error(error, where, "law") from None
+
+
+def parse_day(value: Any, place: Place) -> date | None:
+    """A day, or None where there is none; InputError at ``place`` for anything else."""
+    try:
+        return read_date(value)
+    except PydanticCustomError as error:
+        context = error.context or {}
+        raise InputError(str(context["problem"]), hint=str(context["hint"]), place=place) from None
 
 
 def paths() -> tuple[str, ...]:
@@ -83,11 +115,12 @@ def _refuse_later(value: Mapping[str, Any], where: PlaceOf) -> None:
         raise InputError(problem, hint=hint, place=where("work", "kind"))
 
 
-def _first_error(error: ValidationError, where: PlaceOf) -> InputError:
+def _first_error(error: ValidationError, where: PlaceOf, *above: str) -> InputError:
     """The first complaint of pydantic as one of ours: an unknown key before anything else."""
     found = error.errors(include_url=False)
     first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])
-    keys: Keys = tuple(key for key in first["loc"] if not (isinstance(key, str) and key in ("str", "dict[str,any]")))
+    inner = tuple(key for key in first["loc"] if not (isinstance(key, str) and key in ("str", "dict[str,any]")))
+    keys: Keys = (*above, *inner)
     problem, hint = _explain(first["type"], first, keys)
     return InputError(problem, hint=hint, place=where(*keys))
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, PrivateAttr, StrictBool
 
+from exaplan.ask.law import LawAsk
 from exaplan.ask.values import (
     Count,
     Day,
@@ -35,6 +36,7 @@ from exaplan.nouns import Layout, Limits, Training
 FILE_SUFFIXES = (".yaml", ".yml", ".json", ".csv", ".gz")
 MOST_CHIPS = 16_384  # searched counts stay at or below it unless limits.count says otherwise
 DAY = 86400.0
+AnyPart = TypeVar("AnyPart", bound=Part)
 
 Precision = Literal["bf16", "fp16", "fp8", "fp8-block", "mxfp8", "nvfp4", "fp32", "tf32"]
 Objective = Literal["time", "cost", "energy", "carbon", "throughput"]
@@ -155,11 +157,18 @@ def _usual_objective(given: Mapping[str, Any]) -> Objective:
     return "cost" if limits.deadline and limits.money is None else "time"
 
 
+def _usual_start(given: Mapping[str, Any]) -> date | None:
+    """The day of the law is the day of the prices, where no start is given."""
+    law = given.get("law")
+    return law.on if isinstance(law, LawAsk) else None
+
+
 class Ask(Part):
     """A question to exaplan. Quantities are SI floats once it is read.
 
     ``objective``, where left out: throughput (the most tokens) for a deadline or budget without tokens and steps, cost
-    for a deadline without a budget, else time. ``start``: the day on which the run starts and whose prices count.
+    for a deadline without a budget, else time. ``start``: the day on which the run starts and whose prices count;
+    left out, the day of the law. ``law``: the export rules that are held to.
     """
 
     model: Reference
@@ -168,7 +177,8 @@ class Ask(Part):
     layout: LayoutAsk = Field(default_factory=LayoutAsk)
     limits: LimitsAsk = Field(default_factory=LimitsAsk)
     objective: Objective = Field(default_factory=_usual_objective)
-    start: Day | None = None
+    law: LawAsk = Field(default_factory=LawAsk)
+    start: Day | None = Field(default_factory=_usual_start)
     observed: Observed = Field(default_factory=Observed)
     seed: Annotated[int, *whole(0, 2**53)] = 0
 
@@ -249,6 +259,24 @@ class Ask(Part):
         """Counts stay at or below it [chips]: limits.count, else 16,384 where counts are searched freely."""
         return self.limits.count or (MOST_CHIPS if self.open_count and not self.fleet else None)
 
+    # --------------------------------------------------------------------------------------------------- law
+
+    @property
+    def bound(self) -> bool:
+        """Whether export rules are asked for: a destination is given."""
+        return self.law.to is not None
+
+    def dated(self, day: date | str) -> Ask:
+        """The same ask, its law as of ``day`` (and so its prices) where neither ``law.on`` nor ``start`` says when.
+
+        The day counts as left out: ``defaults`` tells it. Planning gives the last day of the rules.
+        """
+        if not self.bound or self.law.on is not None:
+            return self
+        day = self.start or (date.fromisoformat(day) if isinstance(day, str) else day)
+        made = self.model_copy(update={"law": _unsaid(self.law, "on", day)})
+        return made if self.start else _unsaid(made, "start", day)
+
     # ------------------------------------------------------------------------------------------------- nouns
 
     def training(self) -> Training:
@@ -281,7 +309,7 @@ class Ask(Part):
 
     def defaults(self) -> tuple[str, ...]:
         """``field = value`` of everything that was left out and has a default."""
-        told = [f"{dotted(keys)} = {value}" for keys, value in left_out(self)]
+        told = [f"{dotted(keys)} = {_told(value)}" for keys, value in left_out(self)]
         if self.limits.count is None and self.most_chips is not None:
             told.append(f"limits.count = {self.most_chips}")
         return tuple(told)
@@ -301,6 +329,19 @@ class Ask(Part):
             return [self._whole(item) for item in reference]
         path = self.path_of(reference) if isinstance(reference, str) else None
         return str(path.absolute()) if path else reference
+
+
+def _told(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _unsaid(part: AnyPart, name: str, value: Any) -> AnyPart:
+    """A copy with a field filled in that still counts as left out."""
+    said = name in part.model_fields_set
+    made = part.model_copy(update={name: value})
+    if not said:
+        made.model_fields_set.discard(name)
+    return made
 
 
 FILES = {"model", "name", "chip", "node", "fabric", "site"}  # fields that may name a file

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 
+from exaplan.ask.law import PLACES
 from exaplan.ask.schema import Ask, LayoutAsk
 from exaplan.ask.values import DATE
+from exaplan.ask.writing import NOTHING
 from exaplan.errors import InputError, NoPlan
 
 DEGREES = ("dp", "tp", "pp", "cp")
@@ -17,6 +19,7 @@ def check_together(ask: Ask) -> None:
     _check_objective(ask)
     _check_cluster(ask)
     _check_fleet(ask)
+    _check_law(ask)
     _check_dates(ask)
     _check_count(ask)
     _check_layout(ask)
@@ -93,6 +96,24 @@ def _check_fleet(ask: Ask) -> None:
             hint = "write it once with the sum of both counts"
             raise _refused(ask, f"{item.chip} stands twice in the fleet", hint, "cluster", "fleet", index)
         seen.add(key)
+
+
+# ------------------------------------------------------------------------------------------------------- law
+
+
+def _check_law(ask: Ask) -> None:
+    """Export rules are about a destination: nothing else of them means anything without one."""
+    given = [name for name in type(ask.law).model_fields if name in ask.law.model_fields_set]
+    if ask.bound or not given:
+        return
+    name = "on" if "on" in given else given[0]
+    if getattr(ask.law, name) in NOTHING:
+        return
+    hint = f"add --to (law.to: a place, like {PLACES})"
+    if name == "on":
+        hint += ", or give the day as --start: whose prices count"
+    problem = f"`{name}` is about the export rules of a destination, and `law.to` is missing"
+    raise _refused(ask, problem, hint, "law", name, *list(ask.law.thresholds)[: name == "thresholds"])
 
 
 # ---------------------------------------------------------------------------------------------------- limits

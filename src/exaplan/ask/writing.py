@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from exaplan import units
 from exaplan.ask.values import Keys
 
-NOTHING = (None, "", ())
+NOTHING: tuple[Any, ...] = (None, "", (), {})
 DIMENSION = {
     ("work", "tokens"): "tokens",
     ("limits", "money"): "money",

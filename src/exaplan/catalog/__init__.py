@@ -15,11 +15,15 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from exaplan.catalog import architectures, hardware
+from exaplan.catalog.designs import Design, design
+from exaplan.catalog.duties import DutyTable, read_duties
 from exaplan.catalog.folder import Layer, Shelf, entries_of, is_path
+from exaplan.catalog.laws import Book, read_rules
 from exaplan.catalog.loader import Document, read_json, read_yaml
 from exaplan.catalog.ownership import read_ownership
-from exaplan.catalog.prices import HOME, Price, pick, read_prices
+from exaplan.catalog.prices import HOME, Exchange, Price, Reading, Terms, read_fx, read_prices, read_volatility, reading
 from exaplan.catalog.sheet import Bound, Sheet
+from exaplan.catalog.supply import SupplyTable, read_supply
 from exaplan.errors import CatalogError, InputError, Place
 from exaplan.nouns import Chip, Cluster, Fabric, Figure, Model, Node, Site, Source
 
@@ -83,10 +87,42 @@ class Catalog:
         return self._shelf("asks", lambda sheet: sheet.document)
 
     @cached_property
+    def cases(self) -> Shelf[Document]:
+        """Name of a case of the casebook -> its document (`exaplan.planning.casebook` computes it)."""
+        return self._shelf("cases", lambda sheet: sheet.document)
+
+    @cached_property
+    def designs(self) -> Shelf[Design]:
+        """Name of a chip of one's own -> Design (what making it takes)."""
+        return self._shelf("designs", design)
+
+    @cached_property
+    def rules(self) -> Book:
+        """The export rules, place groups and lists of all layers."""
+        return read_rules(self.layers, self.sources)
+
+    @cached_property
+    def duties(self) -> DutyTable:
+        """Import duties and VAT by place and day."""
+        return read_duties(self.layers, self.sources)
+
+    @cached_property
+    def fx(self) -> Exchange:
+        """Exchange rates by currency and day."""
+        return read_fx(self.layers, self.sources)
+
+    @cached_property
     def prices(self) -> tuple[Price, ...]:
-        """All price rows of all layers."""
+        """All price rows of all layers, street prices too: `reading` picks among them."""
         files = [layer.folder / "prices.csv" for layer in self.layers]
-        return tuple(row for file in files if file.is_file() for row in read_prices(file, self.sources, self._priced))
+        terms = Terms(self.fx, self.duties, read_volatility(self.layers))
+        read = (read_prices(file, self.sources, self._priced, terms) for file in files if file.is_file())
+        return tuple(row for rows in read for row in rows)
+
+    @cached_property
+    def supply(self) -> SupplyTable:
+        """Chips that can be had by year and place."""
+        return read_supply(self.layers, self.sources, self.chips)
 
     def _priced(self, item: str) -> bool:
         """Whether a price may name this: a chip or a node."""
@@ -102,6 +138,14 @@ class Catalog:
     def chip(self, name: str, *, near: Path | None = None, place: Place | None = None) -> Chip:
         """A chip by name, alias or file; ``near``: the folder that a relative path starts from."""
         return self._find(self.chips, hardware.chip, name, near, place)
+
+    def sold(self, chip: Chip) -> Chip:
+        """What is sold, and so judged by export rules: the package that a die belongs to, else the chip itself."""
+        if not chip.package:
+            return chip
+        source = chip.figures["package"].source
+        near = Path(source.removeprefix("user:")).parent if source.startswith("user:") else None
+        return self.chip(chip.package, near=near)
 
     def node(self, name: str, *, near: Path | None = None, place: Place | None = None) -> Node:
         """A node by name, alias or file."""
@@ -130,6 +174,19 @@ class Catalog:
         """An ask by bundled name or file, as read; validated by `exaplan.ask`."""
         return self._find(self.asks, lambda sheet: sheet.document, name, near, place)
 
+    def case(self, name: str, *, near: Path | None = None, place: Place | None = None) -> Document:
+        """A case of the casebook by name or file, as read."""
+        return self._find(self.cases, lambda sheet: sheet.document, name, near, place)
+
+    def design(self, name: str, *, near: Path | None = None, place: Place | None = None) -> Design:
+        """A chip of one's own by name or file."""
+        return self._find(self.designs, design, name, near, place)
+
+    def country(self, name: str, place: Place | None = None) -> str:
+        """ISO 3166 code of a place by code, name or alias, or of a site by its name; XZ = international waters."""
+        found = self.sites.resolve(name)
+        return self.sites[found].country if found else self.rules.country(name, place)
+
     def source(self, identity: str) -> Source:
         """The source of that id; a user's file (``user:path``) is its own source."""
         if identity in self.sources:
@@ -139,10 +196,14 @@ class Catalog:
         raise CatalogError(f"unknown source `{identity}`", hint="add it to sources.yaml")
 
     def price(self, item: str, kind: str = "rent", on: str = "", place: str = HOME) -> Figure | None:
-        """The price on a day (ISO; "" = latest) in a country: rent [USD/chip-hour], chip, server [USD/chip],
-        system [USD], cost [USD/chip, no offer]."""
-        row = pick(self.prices, self.chips.resolve(item) or self.nodes.resolve(item) or item, kind, on, place)
-        return row.figure if row else None
+        """The price on a day (ISO; "" = latest) in a country, without VAT: rent [USD/chip-hour], chip, server
+        [USD/chip], system [USD], cost [USD/chip, no offer]; its range widens with the distance in time."""
+        found = self.reading(item, kind, on, place)
+        return found.figure if found else None
+
+    def reading(self, item: str, kind: str = "rent", on: str = "", place: str = HOME) -> Reading | None:
+        """What the series of a price reads on a day: the figure of `price`, its observation, its distance in time."""
+        return reading(self.prices, self.chips.resolve(item) or self.nodes.resolve(item) or item, kind, on, place)
 
     # ------------------------------------------------------------------------------------------- defaults
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from exaplan.catalog.sheet import Bound, Sheet
 from exaplan.nouns import Chip, Fabric, Figure, Node, Site
 
-FORMATS = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8")
+FORMATS = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp6", "fp4", "int8", "int4")
 PEAK = Bound("rate", 1e9, 1e18, " (dense, not sparse)")
 LINK = Bound("bandwidth", 1e6, 1e14, " (one direction)")
 CHIP = {
@@ -20,6 +20,8 @@ CHIP = {
     "power": Bound("power", 1.0, 1e5),
     "die_area": Bound("area", 1e-6, 0.1),
     "processors": Bound("count", 1, 1e6),
+    "applicable_area": Bound("area", 0.0, 0.1, " (logic dies of the package on a non-planar process; 0 = planar)"),
+    "io_bandwidth": Bound("bandwidth", 1e6, 1e15, " (both directions together, without memory)"),
 }
 NODE = {
     "chips": Bound("count", 1, 1e5),
@@ -43,14 +45,17 @@ SITE = {
 FABRIC_KINDS = ("rail", "fat-tree", "torus")
 COMMON = ("name", "title", "aliases", "replaces", "note")
 
+NAMES = ("data_center", "memory_kind", "parent", "package")  # plain values with a source, not quantities
+
 Figures = dict[str, Figure]
 
 
 def chip(sheet: Sheet) -> Chip:
     """A Chip out of its file; memory, memory bandwidth and at least one peak are required."""
-    sheet.allow((*COMMON, "vendor", "architecture", "release", "peak", *CHIP))
+    sheet.allow((*COMMON, "vendor", "architecture", "release", "peak", *NAMES, *CHIP))
     figures = _peaks(sheet) | _figures(sheet, CHIP, ("memory", "bandwidth"))
     release = _release(sheet, figures)
+    data_center = _data_center(sheet, figures)
     get = _getter(figures)
     return Chip(
         name=sheet.text("name"),
@@ -67,6 +72,12 @@ def chip(sheet: Sheet) -> Chip:
         release=release,
         aliases=sheet.texts("aliases"),
         figures=MappingProxyType(figures),
+        applicable_area=get("applicable_area"),
+        io_bandwidth=get("io_bandwidth"),
+        data_center=data_center,
+        parent=_other(sheet, figures, "parent", "h100-sxm"),
+        memory_kind=_memory_kind(sheet, figures),
+        package=_other(sheet, figures, "package", "mi250x"),
     )
 
 
@@ -158,23 +169,71 @@ def _getter(figures: Figures) -> Callable[[str], float | None]:
     return lambda key: figures[key].value if key in figures else None
 
 
-def _release(sheet: Sheet, figures: Figures) -> str:
-    """The release date as text; its figure holds the year."""
-    raw = sheet.body.get("release")
+def _sourced(sheet: Sheet, key: str, what: str, example: str) -> tuple[object, str, str] | None:
+    """A plain value with its source and note, ``{value, source, note}``; None where the field is absent.
+
+    In a user's own file the bare value is enough.
+    """
+    raw = sheet.body.get(key)
     if raw is None:
-        return ""
+        return None
     if not isinstance(raw, dict):
         if not sheet.own:
-            sheet.fail("the release date has no source", "write `release: {value: 2022-09-20, source: id}`", "release")
-        raw = {"value": raw}
-    else:
-        sheet.allow(("value", "source", "note"), "release")
-    text = str(raw.get("value"))
+            sheet.fail(f"{what} has no source", f"write `{key}: {{value: {example}, source: id}}`", key)
+        return raw, sheet.own, ""
+    sheet.allow(("value", "source", "note"), key)
+    return raw.get("value"), sheet.cite(raw.get("source"), key), str(raw.get("note") or "")
+
+
+def _release(sheet: Sheet, figures: Figures) -> str:
+    """The release date as text; its figure holds the year."""
+    found = _sourced(sheet, "release", "the release date", "2022-09-20")
+    if found is None:
+        return ""
+    text, source, note = str(found[0]), found[1], found[2]
     if not text[:4].isdigit():
         sheet.fail(f"`{text}` is not a date", "write a year or an ISO date, e.g. 2022-09-20", "release")
-    source = sheet.cite(raw.get("source"), "release")
-    figures["release"] = Figure(float(text[:4]), source, date=text, note=str(raw.get("note") or ""))
+    figures["release"] = Figure(float(text[:4]), source, date=text, note=note)
     return text
+
+
+def _data_center(sheet: Sheet, figures: Figures) -> bool | None:
+    """Whether the chip is designed or marketed for data centres; its figure holds 1 or 0, None = unknown."""
+    found = _sourced(sheet, "data_center", "`data_center`", "true")
+    if found is None:
+        return None
+    value, source, note = found
+    if not isinstance(value, bool):
+        sheet.fail(f"`{value}` is not true or false", "write `true` or `false`; leave it out if unknown", "data_center")
+    figures["data_center"] = Figure(float(value), source, note=note)
+    return value
+
+
+def _memory_kind(sheet: Sheet, figures: Figures) -> str:
+    """HBM3, GDDR6, SRAM ... ("" = unknown); its figure holds it as a note."""
+    found = _sourced(sheet, "memory_kind", "the kind of memory", "HBM3")
+    if found is None:
+        return ""
+    value, source, note = found
+    if not isinstance(value, str):
+        sheet.fail(f"`{value}` is not a kind of memory", "write `memory_kind: HBM3`", "memory_kind")
+    figures["memory_kind"] = Figure(None, source, note=f"{value}; {note}" if note else value)
+    return value
+
+
+def _other(sheet: Sheet, figures: Figures, key: str, example: str) -> str:
+    """Name of another chip: the ``parent`` that this one is cut down from, the ``package`` that it is sold in.
+
+    "" = none; its figure holds why.
+    """
+    found = _sourced(sheet, key, f"the {key}", example)
+    if found is None:
+        return ""
+    value, source, note = found
+    if not isinstance(value, str) or value == sheet.text("name"):
+        sheet.fail(f"`{value}` is not the name of another chip", f"write `{key}: {example}`", key)
+    figures[key] = Figure(None, source, note=note or value)
+    return value
 
 
 def _per_hour(figure: Figure) -> Figure:

@@ -1,30 +1,75 @@
-"""Dated prices by chip, and the one that holds on a day. USD only; other currencies wait for the law and tax work."""
+"""Dated prices by item and place, read as time series: the observation that holds, wider the further it lies in time.
+
+A row keeps its price as published, with its currency and what it says of VAT; `Price.figure` is that price in US
+dollars without VAT. Nothing decays and nothing is interpolated: a gap stays a gap (`docs/method/prices.md`).
+"""
 
 from __future__ import annotations
 
 import csv
+import math
 import re
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from exaplan.catalog.loader import read_text
-from exaplan.errors import CatalogError, Place
+from exaplan.catalog.days import YEAR, gap, holding, is_day
+from exaplan.catalog.duties import DutyTable
+from exaplan.catalog.exchange import Exchange, read_fx
+from exaplan.catalog.folder import Layer
+from exaplan.catalog.loader import read_text, read_yaml
+from exaplan.errors import CatalogError, InputError, Place
 from exaplan.nouns import Figure
 
-COLUMNS = ("item", "kind", "place", "date", "low", "mid", "high", "unit", "source", "confidence", "note")
+__all__ = [
+    "COLUMNS", "HOME", "KINDS", "Exchange", "Price", "Reading", "Terms", "pick", "read_fx", "read_prices",
+    "read_volatility", "reading",
+]  # fmt: skip
+
+COLUMNS = ("item", "kind", "place", "date", "low", "mid", "high", "unit", "vat", "source", "confidence", "note")
 HOME = "US"  # whose prices stand for a place without prices of its own
 COUNTRY = re.compile(r"[A-Z]{2}")
-UNITS = {"rent": "USD/chip-h", "server": "USD/chip", "chip": "USD", "system": "USD", "cost": "USD"}
-KINDS = ("rent", "chip", "server", "system", "cost")
+# what a price of a kind is for, behind its currency: USD/chip-h, CNY/chip, USD
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "rent": ("/chip-h",),
+    "list": ("/chip-h",),
+    "chip": ("", "/chip"),
+    "server": ("/chip",),
+    "system": ("", "/system"),
+    "cost": ("", "/chip"),
+    "street": ("/chip",),
+    "street-server": ("/chip",),
+}
+RENTS = ("rent", "list")
+VATS = ("incl", "excl", "unknown")
+CONFIDENCE = ("high", "medium", "low")
+CLAIM = "claim"  # how the note of a row begins that repeats a claim without an independent source
+CURRENCIES = re.compile(r"[A-Z]{3}|[$€¥£₩₹]")
+SIGNS = {"$": "USD", "€": "EUR", "¥": "CNY", "£": "GBP", "₩": "KRW", "₹": "INR"}
+QUANTILE = 1.2816  # of the normal distribution: 80% lie within this many standard deviations
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What turns published prices into dollars without VAT: exchange rates, VAT by place; volatility by kind
+    [1/sqrt(year)], the standard deviation of the logarithm of a price a year away."""
+
+    fx: Exchange = field(default_factory=Exchange)
+    duties: DutyTable = field(default_factory=DutyTable)
+    volatility: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """One dated price. kind: rent [USD/chip-hour], chip [USD], server [USD per chip with server], system [USD]; cost
-    [USD per chip]: what making it is estimated to cost its owner, which nobody offers.
+    """One dated price as published: low, mid, high in its ``currency``.
 
-    item: the name of a chip or node; date: ISO, a prefix (year, month) where the day is not known.
+    kind: rent [per chip-hour], list [per chip-hour: what a hyperscaler lists, beside cheaper market rents], chip,
+    server [per chip with its share of the server], system [of a node]; cost [per chip: what making it is estimated to
+    cost its owner, which nobody offers]; street, street-server [per chip: outside the maker's channels, facts only].
+
+    item: the name of a chip or node; date: ISO, a prefix (year, month) where the day is not known; vat: incl, excl or
+    unknown. rate [USD per unit of the currency at that date], tax [VAT of the place at that date; None = unknown],
+    volatility [1/sqrt(year)] of its kind.
     """
 
     item: str
@@ -38,66 +83,211 @@ class Price:
     source: str
     confidence: str
     note: str
+    vat: str = "excl"
+    currency: str = "USD"
+    rate: float = 1.0
+    tax: float | None = None
+    volatility: float = 0.0
 
     @property
     def figure(self) -> Figure:
-        """The price as a figure; where only the ends are known, the value is their middle."""
+        """The price in US dollars without VAT; where only the ends are known, the value is their middle.
+
+        Unknown whether VAT is in it: anything from all of it to none (value: the geometric middle).
+        """
         ends = [end for end in (self.low, self.high) if end is not None]
         value = self.mid if self.mid is not None else sum(ends) / len(ends) if ends else None
-        return Figure(value, self.source, self.low, self.high, self.date, self.note)
+        least, most = self._scales
+        low = self.low if self.low is not None or least == most else value
+        high = self.high if self.high is not None or least == most else value
+        return Figure(
+            _times(value, math.sqrt(least * most)), self.source, _times(low, least), _times(high, most), self.date,
+            "; ".join(part for part in (self.note, self.published) if part),
+        )  # fmt: skip
+
+    @property
+    def _scales(self) -> tuple[float, float]:
+        """Least and most dollars without VAT in one unit of the published price."""
+        net = self.rate / (1.0 + (self.tax or 0.0))
+        return {"incl": (net, net), "unknown": (net, self.rate)}.get(self.vat, (self.rate, self.rate))
+
+    @property
+    def published(self) -> str:
+        """How the price was published, in words; "" where that is dollars without VAT."""
+        mid = next((part for part in (self.mid, self.low, self.high) if part is not None), 0.0)
+        says = [] if self.currency == "USD" else [f"{self.currency} {mid:,.10g} at {self.rate:.4g} USD"]
+        if self.vat == "incl" and self.tax:
+            says.append(f"VAT of {self.tax:.0%} taken off")
+        elif self.vat == "unknown" and self.tax:
+            says.append(f"not said whether VAT of {self.tax:.0%} is in it")
+        return ", ".join(says)
+
+    @property
+    def claim(self) -> bool:
+        """Whether the row repeats a claim that no independent source carries: told, never read as a value."""
+        return self.confidence == "low" and self.note.startswith(CLAIM)
 
 
-def read_prices(file: Path, sources: Collection[str], named: Callable[[str], bool]) -> tuple[Price, ...]:
-    """All rows of a price table; each needs a known source, a date and an item that the catalogue has (``named``)."""
+def _times(value: float | None, scale: float) -> float | None:
+    return None if value is None else value if scale == 1.0 else value * scale
+
+
+# ---------------------------------------------------------------------------------------------- reading the series
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a series reads on a day: ``figure`` in US dollars without VAT, the observation that holds, its distance in
+    time from that day [s], and how many observations the series has."""
+
+    figure: Figure
+    price: Price
+    distance: float
+    observations: int
+
+
+def reading(prices: Iterable[Price], item: str, kind: str, on: str = "", place: str = HOME) -> Reading | None:
+    """The reading of a series on a day (ISO; "" = latest); None where nobody published such a price.
+
+    The observation that holds is the latest by then, or the earliest where all come later. Its ends move apart by
+    exp(1.2816 sigma sqrt(t)): 80% of the logarithms of a price t years away, sigma fitted on these series
+    (``data/fits/prices.yaml``). Within the day, month or year that the observation names, t = 0 and it stands as it is.
+    """
+    series = _series(prices, item, kind, place)
+    price = holding(series, _dated, on)
+    if price is None:
+        return None
+    distance = gap(price.date, on)
+    spread = math.exp(QUANTILE * price.volatility * math.sqrt(distance / YEAR))
+    return Reading(_widened(price.figure, spread), price, distance, len(series))
+
+
+def pick(prices: Iterable[Price], item: str, kind: str, on: str = "", place: str = HOME) -> Price | None:
+    """The observation that holds on a day: `reading` without its range. A street price only where it is asked for."""
+    return holding(_series(prices, item, kind, place), _dated, on)
+
+
+def _series(prices: Iterable[Price], item: str, kind: str, place: str) -> Sequence[Price]:
+    """The observations of a place; where it has none those of ``HOME``, else of any place. Claims are left out."""
+    found = [row for row in prices if row.item == item and row.kind == kind and not row.claim]
+    return next((near for where in (place, HOME) if (near := [row for row in found if row.place == where])), found)
+
+
+def _dated(price: Price) -> str:
+    return price.date
+
+
+def _widened(figure: Figure, spread: float) -> Figure:
+    if spread == 1.0 or figure.value is None:
+        return figure
+    low, high = (figure.value if end is None else end for end in (figure.low, figure.high))
+    return replace(figure, low=low / spread, high=high * spread)
+
+
+# ------------------------------------------------------------------------------------------------ reading the file
+
+
+def read_volatility(layers: tuple[Layer, ...]) -> Mapping[str, float]:
+    """Kind of price -> its volatility [1/sqrt(year)] (``fits/prices.yaml``); none where a layer has no such fit."""
+    out: dict[str, float] = {}
+    for layer in layers:
+        if (file := layer.folder / "fits" / "prices.yaml").is_file():
+            fitted = read_yaml(file).value["kinds"]
+            out |= {kind: float(entry["volatility"]) for entry in fitted.values() for kind in entry["of"]}
+    return out
+
+
+def read_prices(
+    file: Path, sources: Collection[str], named: Callable[[str], bool], terms: Terms | None = None
+) -> tuple[Price, ...]:
+    """All rows of a price table; each needs a known source, a date, a currency and an item that is ``named``."""
     rows = csv.DictReader(read_text(file).splitlines())
     if tuple(rows.fieldnames or ()) != COLUMNS:
         hint = "the columns are: " + ",".join(COLUMNS)
         raise CatalogError("the columns of the price table are wrong", hint=hint, place=Place(str(file), 1))
-    return tuple(_price(row, Place(str(file), rows.line_num), sources, named) for row in rows)
+    known = terms or Terms()
+    return tuple(_price(row, Place(str(file), rows.line_num), sources, named, known) for row in rows)
 
 
-def _price(row: dict[str, str], place: Place, sources: Collection[str], named: Callable[[str], bool]) -> Price:
-    if not named(row["item"]):
-        hint = "name a chip of `exaplan chips` or a node of `exaplan nodes`"
-        raise CatalogError(f"unknown item `{row['item']}`", hint=hint, place=place)
-    if row["source"] not in sources:
-        problem = f"unknown source `{row['source']}`"
-        raise CatalogError(problem, hint="add it to sources.yaml (no source, no load)", place=place)
-    if row["kind"] not in KINDS or not row["date"][:4].isdigit():
-        hint = f"kinds: {', '.join(KINDS)}; dates as 2024 or 2024-07-31"
-        raise CatalogError(f"kind `{row['kind']}` or date `{row['date']}` is not known", hint=hint, place=place)
-    if row["unit"] != UNITS[row["kind"]]:
-        hint = f"convert it: a {row['kind']} stands in {UNITS[row['kind']]}; other currencies are not read yet"
-        raise CatalogError(f"unit `{row['unit']}` of a {row['kind']} is not read", hint=hint, place=place)
-    if not COUNTRY.fullmatch(row["place"]):
-        hint = "write the country as in ISO 3166: US, DE, CN"
-        raise CatalogError(f"place `{row['place']}` is not a country", hint=hint, place=place)
-    low, mid, high = (_amount(row[end], place) for end in ("low", "mid", "high"))
+def _price(
+    row: dict[str, str], place: Place, sources: Collection[str], named: Callable[[str], bool], terms: Terms
+) -> Price:
+    if None in row or None in row.values():
+        problem = "the line has too many or too few cells"
+        raise CatalogError(problem, hint="put text with commas in quotes", place=place)
+    _check(row, place, sources, named)
+    currency = _currency(row, place)
+    low, mid, high = (_amount(row[end], currency, place) for end in ("low", "mid", "high"))
     known = [end for end in (low, mid, high) if end is not None]
     if not known or known != sorted(known):
         raise CatalogError("low, mid and high are missing or not in order", hint="low <= mid <= high", place=place)
     texts = {name: row[name] for name in COLUMNS if name not in ("low", "mid", "high")}
-    return Price(low=low, mid=mid, high=high, **texts)
+    duties = terms.duties.at(row["place"], row["date"])
+    tax = duties.vat.value if duties else None
+    if row["vat"] == "incl" and tax is None:
+        hint = "add the place to duties.yaml, or write the price without VAT (`excl`)"
+        raise CatalogError(f"the VAT of {row['place']} in {row['date']} is not known", hint=hint, place=place)
+    rate, sigma = _rate(terms.fx, currency, row["date"], place), terms.volatility.get(row["kind"], 0.0)
+    return Price(low=low, mid=mid, high=high, **texts, currency=currency, rate=rate, tax=tax, volatility=sigma)
 
 
-def _amount(text: str, place: Place) -> float | None:
+def _check(row: dict[str, str], place: Place, sources: Collection[str], named: Callable[[str], bool]) -> None:
+    """Refuse what is not known or not said, with the remedy."""
+    dates = "write the date as 2024, 2024-07 or 2024-07-31"
+    checks = (
+        (named(row["item"]), f"unknown item `{row['item']}`", "a chip of `exaplan chips` or a node of `exaplan nodes`"),
+        (row["source"] in sources, f"unknown source `{row['source']}`", "add it to sources.yaml (no source, no load)"),
+        (row["kind"] in KINDS, f"kind `{row['kind']}` is not known", f"kinds: {', '.join(KINDS)}"),
+        (bool(row["date"]), "the price has no date", dates),
+        (is_day(row["date"]), f"date `{row['date']}` is not known", dates),
+        (bool(COUNTRY.fullmatch(row["place"])), f"place `{row['place']}` is not a country", "ISO 3166: US, DE, CN"),
+        (row["vat"] in VATS, f"`{row['vat']}` does not say whether VAT is in the price", f"write {' or '.join(VATS)}"),
+        (row["confidence"] in CONFIDENCE, f"unknown confidence `{row['confidence']}`", ", ".join(CONFIDENCE)),
+    )  # fmt: skip
+    for fine, problem, hint in checks:
+        if not fine:
+            raise CatalogError(problem, hint=hint, place=place)
+
+
+def _currency(row: dict[str, str], place: Place) -> str:
+    """The currency that the unit begins with; the rest must fit the kind."""
+    unit, kind = row["unit"], row["kind"]
+    examples = " or ".join(f"CNY{end}" for end in KINDS[kind])
+    found = CURRENCIES.findall(unit)
+    if not found:
+        raise CatalogError("the price has no currency", hint=f"write the unit as {examples}", place=place)
+    if len(found) > 1:
+        hint = "one row per currency, converted by nobody"
+        raise CatalogError(f"unit `{unit}` mixes currencies", hint=hint, place=place)
+    if not unit.startswith(found[0]) or unit[len(found[0]) :] not in KINDS[kind]:
+        hint = f"a {kind} stands in {examples}"
+        raise CatalogError(f"unit `{unit}` of a {kind} is not read", hint=hint, place=place)
+    sign: str = found[0]
+    return SIGNS.get(sign, sign)
+
+
+def _amount(text: str, currency: str, place: Place) -> float | None:
+    """A plain number; a currency beside it must be that of the row."""
     if not text:
         return None
+    for found in CURRENCIES.findall(text):
+        if SIGNS.get(found, found) != currency:
+            hint = "one currency per row: give the others rows of their own"
+            raise CatalogError(f"`{text}` beside {currency}: mixed currencies in a row", hint=hint, place=place)
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not 0 < value < 1e12:
-        raise CatalogError(f"`{text}` is not a price", hint="write plain US dollars, e.g. 2.35", place=place)
+    if value < 0:
+        raise CatalogError(f"`{text}` is negative", hint="a price is above zero", place=place)
+    if not 0 < value < 1e13:
+        hint = "write a plain number, its currency in the column `unit`"
+        raise CatalogError(f"`{text}` is not a price", hint=hint, place=place)
     return value
 
 
-def pick(prices: Iterable[Price], item: str, kind: str, on: str = "", place: str = HOME) -> Price | None:
-    """The latest price of an item on a day (ISO; "" = the latest of all); the earliest known where all come later.
-
-    place: country of the price (ISO 3166); where it has none the prices of ``HOME`` hold, else those of any place.
-    """
-    found = sorted((row for row in prices if row.item == item and row.kind == kind), key=lambda row: row.date)
-    found = next((near for where in (place, HOME) if (near := [row for row in found if row.place == where])), found)
-    before = [row for row in found if not on or row.date <= on]
-    return before[-1] if before else found[0] if found else None
+def _rate(fx: Exchange, currency: str, on: str, place: Place) -> float:
+    try:
+        return fx.rate(currency, on).value or 1.0
+    except InputError as error:
+        raise CatalogError(error.problem, hint=error.hint, place=place) from error

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from exaplan.cli.output import check_out, emit, patience, say, write
-from exaplan.cli.question import FLAGS, read
+from exaplan.cli.question import FLAGS, Said, read
+from exaplan.cli.showing import check_report
 
 COMPILING = "working (the first run compiles for some seconds; later ones start at once) ..."
 
@@ -35,7 +35,8 @@ def asking(command: Callable[..., None]) -> Callable[..., None]:
     for name, flag in FLAGS.items():
         names = (f"--{name.replace('_', '-')}", flag.also) if flag.also else ()
         option = typer.Option(*names, help=flag.help, rich_help_panel=flag.panel, metavar="VALUE", show_default=False)
-        kept.append(inspect.Parameter(name, kind, annotation=Annotated[str | None, option], **shared))
+        held: Any = list[str] if flag.many else str
+        kept.append(inspect.Parameter(name, kind, annotation=Annotated[held | None, option], **shared))
     run.__signature__ = inspect.Signature([item.replace(kind=kind) for item in kept])  # type: ignore[attr-defined]
     run.__annotations__ = {item.name: item.annotation for item in kept}
     del run.__wrapped__
@@ -58,17 +59,17 @@ class Forms(NamedTuple):
 
             check_format(self.launch)
         if self.report is not None:
-            _check_report(self.report, self.out)
+            check_report(self.report, self.out)
 
 
 def answer(
     verb: str,
     ask: str | None,
-    flags: Mapping[str, str | None],
+    flags: Mapping[str, Said],
     sets: list[str] | None,
     catalog: Path | None,
     forms: Forms,
-    **options: int,
+    **options: Any,
 ) -> None:
     """Read the question, call the verb, show its answer."""
     forms.check()
@@ -81,15 +82,15 @@ def answer(
         import exaplan
 
         made = getattr(exaplan, verb)(question, known, **options)
-        document = _document(made, known, forms) | _settings(made, forms)
-        pages = _pages(made, known, forms)
-    _deliver(verb, made, forms, document, pages)
+        document = _document(verb, made, known, forms) | _settings(made, forms)
+        pages = _pages(verb, made, known, forms)
+    _deliver(verb, made, known, forms, document, pages)
 
 
 def _held(
     question: Any,
     ask: str | None,
-    flags: Mapping[str, str | None],
+    flags: Mapping[str, Said],
     sets: list[str] | None,
     known: Any,
     forms: Forms,
@@ -113,16 +114,20 @@ def _held(
     return read(ask, flags, [*extra, *(sets or ())], known)
 
 
-def _document(made: Any, known: Any, forms: Forms) -> dict[str, Any]:
+def _document(verb: str, made: Any, known: Any, forms: Forms) -> dict[str, Any]:
     """The answer as JSON values, where some form of it is wanted."""
     if not (forms.out or forms.as_json):
         return {}
+    if verb == "tax":
+        from exaplan.report.money import tax_json
+
+        return dict(tax_json(made, known))
     from exaplan.report import to_json
 
     return to_json.answer_json(made, known)
 
 
-def _deliver(verb: str, made: Any, forms: Forms, document: dict[str, Any], pages: bytes) -> None:
+def _deliver(verb: str, made: Any, known: Any, forms: Forms, document: dict[str, Any], pages: bytes) -> None:
     """Files first, then stdout: JSON, launch settings or tables."""
     from exaplan.report import to_json
 
@@ -135,14 +140,19 @@ def _deliver(verb: str, made: Any, forms: Forms, document: dict[str, Any], pages
     elif forms.launch:
         emit(document["launch"]["text"])
     else:
-        _show(verb, made)
+        emit(_tables(verb, made, known))
 
 
-def _show(verb: str, made: Any) -> None:
+def _tables(verb: str, made: Any, known: Any) -> str:
     from exaplan.report.screen import draw
+
+    if verb == "tax":
+        from exaplan.report.money import tax_view
+
+        return draw(tax_view(made, known))
     from exaplan.report.tables import estimate_view, plan_view
 
-    emit(draw({"plan": plan_view, "estimate": estimate_view}[verb](made)))
+    return draw({"plan": plan_view, "estimate": estimate_view}[verb](made))
 
 
 # ----------------------------------------------------------------------------------------------- launch, report
@@ -176,21 +186,14 @@ def _first_text(form: str, made: Any) -> tuple[int, str]:
     raise refusals[0]
 
 
-def _check_report(path: Path, out: Path | None) -> None:
-    from exaplan.errors import InputError, Place
-    from exaplan.report.page import suffix_of
-
-    suffix_of(path)
-    check_out(path, "--report")
-    if out and os.path.realpath(path) == os.path.realpath(out):
-        problem = f"--report and --out would both write {path}"
-        raise InputError(problem, hint="give them two names", place=Place("--report"))
-
-
-def _pages(made: Any, known: Any, forms: Forms) -> bytes:
+def _pages(verb: str, made: Any, known: Any, forms: Forms) -> bytes:
     """The report as bytes; nothing where none is wanted."""
     if forms.report is None:
         return b""
     from exaplan.report.page import report_bytes, suffix_of
 
+    if verb == "tax":
+        from exaplan.report.money import tax_report
+
+        return tax_report(made, suffix_of(forms.report), known)
     return report_bytes(made, suffix_of(forms.report), known)

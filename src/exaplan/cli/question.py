@@ -21,9 +21,11 @@ class Flag(NamedTuple):
     help: str
     panel: str
     also: str = ""  # another spelling of the flag
+    many: bool = False  # it may stand several times
 
 
 MODEL, WORK, CLUSTER, LAYOUT, LIMITS = "Model", "Work", "Cluster", "Layout (fixed where given)", "Limits and choice"
+LAW = "Law: only what may be had there (analysis, not legal advice)"
 
 FLAGS: Mapping[str, Flag] = {
     "model": Flag(("model",), "Name of `exaplan models`, or path of a config.json or model file.", MODEL),
@@ -65,11 +67,23 @@ FLAGS: Mapping[str, Flag] = {
     "objective": Flag(
         ("objective",), "time, cost, energy, carbon or throughput; by what is limited if left out.", LIMITS
     ),
+    "to": Flag(("law", "to"), "Where the chips go, like CN, China or 中国.", LAW),
+    "on": Flag(("law", "on"), "Day whose rules (and, without --start, prices) count, like 2024-01-15.", LAW),
+    "headquarters": Flag(("law", "headquarters"), "Of the buyer or its parent; the destination if left out.", LAW),
+    "end_user": Flag(("law", "end_user"), "Name to look up in the entity list.", LAW),
+    "buyer": Flag(("law", "buyer"), "private or state-funded.", LAW),
+    "accept": Flag(("law", "accept"), "Verdicts that are planned with: free,notify, or with licence, unknown.", LAW),
+    "without": Flag(("law", "without"), "Rules that are left out: names of `exaplan rules`, a,b.", LAW),
+    "threshold": Flag(
+        ("law", "thresholds"), "RULE.NAME=NUMBER instead of the encoded number; may be repeated.", LAW, many=True
+    ),
     "step_time": Flag(("observed", "step_time"), "Your own measured step time; recentres the answer.", LIMITS),
     "seed": Flag(("seed",), "Seed of the draws.", LIMITS),
 }
 PATHS = {"model", "node", "fabric"}
 LISTS = {"chip", "site"}
+THRESHOLD = "advanced-computing-2023.tpp=4800 (`exaplan rules` lists the names)"
+Said = str | list[str] | None  # what a flag was given
 REPLACES: Mapping[str, tuple[str, ...]] = {
     "chip": ("name", "node", "fleet"),
     "fleet": ("name", "chip", "node", "count"),
@@ -139,7 +153,7 @@ def _other_spellings(*keys: str) -> list[str]:
     return [other for other, name in known.items() if name == keys[-1]]
 
 
-def read(reference: str | None, flags: Mapping[str, str | None], sets: Sequence[str], catalog: Any) -> Any:
+def read(reference: str | None, flags: Mapping[str, Said], sets: Sequence[str], catalog: Any) -> Any:
     """The Ask that a command line means."""
     from exaplan import ask
 
@@ -151,6 +165,16 @@ def read(reference: str | None, flags: Mapping[str, str | None], sets: Sequence[
         hint = "name an ask (`exaplan asks` lists them), give its path, or say it with --model, --chip and --count"
         raise InputError("nothing was asked", hint=hint)
     return ask.parse(draft.value, draft.place, draft.folder)
+
+
+def cluster_of(flags: Mapping[str, Said], catalog: Any) -> Any:
+    """One cluster out of the flags about it alone, by the rules that hold for an ask."""
+    from exaplan.ask import check_single
+    from exaplan.planning.resolving import find_cluster
+
+    question = read(None, {"model": "none", **flags}, (), catalog)
+    check_single(question)
+    return find_cluster(question, catalog)
 
 
 def _base(reference: str | None, catalog: Any) -> Draft:
@@ -180,18 +204,28 @@ def from_file(path: Path) -> Draft:
 
 
 def _asked(provenance: Mapping[str, Any], folder: Path) -> Any:
-    """The question of a plan.json without what was taken by default, where the defaults are still the same.
+    """The question of a plan.json without what was taken by default, where that default is still the same.
 
-    So its answer tells the same defaults again, and those that follow from other fields follow from changed ones.
+    So its answer tells the same defaults again, and those that follow from other fields follow from changed ones; what
+    the planner chose from its catalogue (the last day of the rules, the usual site of a place) stays as it was.
     """
-    inputs, bare = provenance["inputs"], deepcopy(provenance["inputs"])
-    told = provenance.get("defaults")
-    for line in told if isinstance(told, list) and isinstance(bare, dict) else ():
-        *above, name = str(line).partition(" = ")[0].split(".")
-        group = bare.get(above[0]) if above else bare
-        if isinstance(group, dict):
-            group.pop(name, None)
-    return bare if _resolved(bare, folder) == _resolved(inputs, folder) else inputs
+    bare, told = provenance["inputs"], provenance.get("defaults")
+    if not (isinstance(bare, dict) and isinstance(told, list)):
+        return bare
+    meant = _resolved(bare, folder)
+    for line in told:
+        without = _without(bare, str(line).partition(" = ")[0].split("."))
+        bare = without if _resolved(without, folder) == meant else bare
+    return bare
+
+
+def _without(value: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """The mapping without one field of it or of one of its groups."""
+    *above, name = keys
+    if not above:
+        return {key: item for key, item in value.items() if key != name}
+    inner = value.get(above[0])
+    return {**value, above[0]: _without(inner, keys[1:])} if isinstance(inner, Mapping) else dict(value)
 
 
 def _resolved(value: Any, folder: Path) -> Any:
@@ -204,12 +238,26 @@ def _resolved(value: Any, folder: Path) -> Any:
         return value
 
 
-def _put_flags(draft: Draft, flags: Mapping[str, str | None]) -> None:
+def _put_flags(draft: Draft, flags: Mapping[str, Said]) -> None:
     given = {name: value for name, value in flags.items() if value is not None}
     for name in REPLACES.keys() & given:
         draft.drop([other for other in REPLACES[name] if other not in given])
     for name, value in given.items():
-        draft.put(FLAGS[name].keys, _value(name, value, draft.folder), f"--{name.replace('_', '-')}")
+        origin, keys = f"--{name.replace('_', '-')}", FLAGS[name].keys
+        if FLAGS[name].many:
+            for text in [value] if isinstance(value, str) else value:
+                entry, number = named(text, origin)
+                draft.put((*keys, entry), number, origin)
+        else:
+            draft.put(keys, _value(name, str(value), draft.folder), origin)
+
+
+def named(text: str, origin: str, example: str = THRESHOLD) -> tuple[str, str]:
+    """``advanced-computing-2023.tpp=4800``: a name and what it is to be."""
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip() or not value.strip():
+        raise InputError(f"{text!r} is not NAME=VALUE", hint=f"write it like {origin} {example}", place=Place(origin))
+    return name.strip(), value.strip()
 
 
 def _value(name: str, value: str, folder: Path | None) -> Any:

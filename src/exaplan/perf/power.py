@@ -1,8 +1,9 @@
 """Average electrical power of a running step. Pure scalar functions.
 
-P_chip = TDP (idle + (1 - idle) activity); activity weighs the share of the step spent in each kind of work. The weights
-stand in data/fits/power.yaml with their source: power measured on an H100 in products, decoding and at rest. Wall power
-adds the rest of the node and the PUE of the site.
+P_chip = TDP sum_k share_k c_k over what the step's time is spent in: matrix work, memory-bound passes, exposed traffic
+of the network, waiting; within [idle, TDP] and a cap. P_wall = PUE (P_chip + h (P_node / chips - TDP)) / s: what stands
+in the node beside its chips draws the share h of its rating, and its power supplies deliver the share s of what they
+take. The coefficients stand in data/fits/power.yaml with their rows, sources and errors.
 """
 
 from __future__ import annotations
@@ -14,19 +15,21 @@ from exaplan.perf.step import Terms
 
 
 class PowerFit(NamedTuple):
-    """Share of the TDP drawn while idle, in matrix work, in memory-bound work and while communicating or waiting.
-    [1]"""
+    """Share of the TDP drawn at rest, in matrix work, in memory-bound work, while data cross the network, and while
+    waiting with a job loaded. [1]"""
 
     idle: float
     product: float
     memory: float
+    traffic: float
     waiting: float
 
 
 class Watts(NamedTuple):
     """What the power of a step follows from. known: 0 where neither the chip's nor the node's rating is known.
 
-    tdp, cap [W per chip], node [W], chips [per node], pue [ratio].
+    tdp, cap [W per chip], node [W], chips [per node], pue [ratio], host: drawn share of what a node is rated for beside
+    its chips [1], supply: efficiency of the power supplies [1].
     """
 
     known: int
@@ -36,19 +39,22 @@ class Watts(NamedTuple):
     chips: float
     pue: float
     fit: PowerFit
+    host: float
+    supply: float
 
 
 def step_power(terms: Terms, watts: Watts) -> float:
     """Average power at the meter per chip over a step. [W]; nan where it is unknown.
 
-    What is computed again is split as the rest.
+    What is computed again is split as the rest. Only exposed traffic counts: what hides under work takes no time.
     """
     if watts.known == 0:
         return math.nan
     matrix, passes = terms.product + terms.attention, terms.vector + terms.optimizer
     again = 1.0 + terms.recompute / (matrix + passes)
-    chip = chip_power(watts.tdp, again * matrix, again * passes, terms.total, watts.fit)
-    return wall_power(min(chip, watts.cap), watts.tdp, watts.node, watts.chips, watts.pue)
+    traffic = terms.tp + terms.cp + terms.ep + terms.fsdp + terms.contention + terms.transfer + terms.dp
+    chip = chip_power(watts.tdp, again * matrix, again * passes, traffic, terms.total, watts.fit)
+    return wall_power(min(chip, watts.cap), watts)
 
 
 def capped_clock(cap: float, tdp: float, idle: float) -> float:
@@ -62,22 +68,23 @@ def capped_clock(cap: float, tdp: float, idle: float) -> float:
     return float(max(1e-3, min(1.0, spare)) ** (1.0 / 3.0))
 
 
-def chip_power(tdp: float, product: float, memory: float, total: float, fit: PowerFit) -> float:
+def chip_power(tdp: float, product: float, memory: float, traffic: float, total: float, fit: PowerFit) -> float:
     """Average power of a chip over a step. [W]
 
-    product, memory: seconds of matrix and attention work, and of memory-bound work, out of ``total``; the rest waits.
+    product, memory, traffic: seconds of matrix and attention work, of memory-bound work and of exposed traffic, out of
+    ``total``; the rest waits.
     """
     if total <= 0.0:
         return tdp * fit.idle
-    waiting = max(0.0, total - product - memory)
-    share = (product * fit.product + memory * fit.memory + waiting * fit.waiting) / total
-    return tdp * min(1.0, max(fit.idle, share))
+    waiting = max(0.0, total - product - memory - traffic)
+    spent = product * fit.product + memory * fit.memory + traffic * fit.traffic + waiting * fit.waiting
+    return tdp * min(1.0, max(fit.idle, spent / total))
 
 
-def wall_power(chip: float, tdp: float, node: float, chips: float, pue: float) -> float:
-    """Power at the meter per chip. [W]; node: rated power of the node, whose remainder (host, fans, network) is
-    constant.
+def wall_power(chip: float, watts: Watts) -> float:
+    """Power at the meter per chip that draws ``chip``. [W]
 
-    P = PUE (P_chip + max(0, node / chips - TDP)).
+    P = PUE (P_chip + host max(0, node / chips - TDP)) / supply.
     """
-    return pue * (chip + max(0.0, node / chips - tdp))
+    beside = max(0.0, watts.node / watts.chips - watts.tdp)
+    return watts.pue * (chip + watts.host * beside) / watts.supply

@@ -7,17 +7,21 @@ from typing import Any
 
 from exaplan.answers import Offer, Priced
 from exaplan.catalog import tuning
+from exaplan.catalog.ownership import unit_of
 from exaplan.models.count import parameters
 from exaplan.nouns import Figure
 from exaplan.perf.goodput import mean_time_between_failures
+from exaplan.planning.burden import cluster_network, cooling_of, tiers_with
 from exaplan.planning.drafts import Bill, Draft
 from exaplan.planning.failures import checkpoint_every
-from exaplan.planning.offers import billed
+from exaplan.planning.offers import Quote, billed
 from exaplan.planning.resolving import Setting
 from exaplan.planning.tracing import Inputs, figure_inputs
 
-OWNED = ("lifetime", "network_share", "host_share")  # figures of data/ownership.yaml that a purchase needs
-UNITS = {"lifetime": "s", "network_share": "ratio", "host_share": "ratio"}
+# Figures of data/ownership.yaml that a purchase needs; those of the way of cooling and of the price come on top.
+MONEY = ("lifetime", "wacc", "residual", "storage_share", "maintenance", "facility_maintenance", "facility_lifetime")
+PEOPLE = ("staff", "staff_cost", "water", "load")
+SWITCHES = ("switch_price", "switch_ports", "port_rate", "link_price")
 
 
 def whole_inputs(setting: Setting, best: Draft, shown: Priced) -> dict[str, Inputs]:
@@ -97,12 +101,12 @@ def _cost(setting: Setting, best: Draft, bill: Bill, shown: Priced) -> Inputs:
     if quote.terms == "rent":
         given |= {"rent of a chip [USD/s]": quote.rate, "rent of all chips [USD/s]": bill.running}
     else:
-        given |= {"power of all chips at the meter [W]": best.watts, "electricity of all chips [USD/s]": bill.running}
-        given |= figure_inputs(cluster.site, "electricity", "USD/J")
+        electricity = bill.running - quote.upkeep[0] * given["chips paid [count]"]
+        given |= {"power of all chips at the meter [W]": best.watts, "electricity of all chips [USD/s]": electricity}
+        given |= figure_inputs(cluster.site, "electricity", "USD/J") | figure_inputs(cluster.site, "pue", "ratio")
     if quote.terms == "buy":
-        given |= {"purchase per chip [USD]": quote.capital, "base, all up front [USD]": bill.base}
-        given |= {"wear of all chips [USD/s]": bill.wear, "charged whole": bill.whole}
-        given |= dict(_owning(setting))
+        given |= _bought(setting, best, bill)
+    given |= _duties(setting, quote)
     return given | {"offers": {offer.terms: _offer(offer) for offer in shown.offers}}
 
 
@@ -113,10 +117,36 @@ def _price(figure: Figure, unit: str, place: str) -> Inputs:
     return told | {key: value for key, value in more.items() if value not in (None, "")}
 
 
-def _owning(setting: Setting) -> Iterator[tuple[str, Any]]:
-    for name in OWNED:
+def _bought(setting: Setting, best: Draft, bill: Bill) -> Inputs:
+    """What a purchase is made of: cash, wear, interest less resale, upkeep, and the figures that they follow from."""
+    quote, chips = bill.quote, billed(bill.quote, best.option.cluster, best.option.nodes)
+    given: Inputs = {"purchase per chip [USD]": quote.capital, "base, all up front [USD]": bill.base}
+    given |= {"wear of all chips [USD/s]": bill.wear, "interest less resale of all chips [USD/s]": bill.more}
+    given |= {"upkeep of all chips [USD/s]": quote.upkeep[0] * chips, "charged whole": bill.whole}
+    given |= {"tiers of switches [count]": tiers_with(quote.radix, best.option.cluster)}
+    return given | dict(_owning(setting, best, bill))
+
+
+def _duties(setting: Setting, quote: Quote) -> Inputs:
+    """Import duty and VAT, where a price bears them."""
+    ask, country = setting.ask, setting.cluster.site.country
+    found = setting.catalog.duties.at(country, ask.start.isoformat() if ask.start else "")
+    if found is None or not {"duties", "vat"} & set(quote.parts):
+        return {}
+    known = {"duties.customs": found.customs, "duties.vat": found.vat}
+    given: Inputs = {f"{name} of {country} [ratio]": figure.value for name, figure in known.items()}
+    return given | {f"{name} source": figure.source for name, figure in known.items()}
+
+
+def _owning(setting: Setting, best: Draft, bill: Bill) -> Iterator[tuple[str, Any]]:
+    """Figures of data/ownership.yaml with unit and source."""
+    cluster, known = best.option.cluster, cluster_network(best.option.cluster)
+    names = [*MONEY, *PEOPLE, f"{cooling_of(setting.catalog, cluster)}.facility"]
+    names += SWITCHES if known else ["network_share"]
+    names += [] if bill.quote.whole else ["host_share"]
+    for name in names:
         figure = setting.catalog.ownership[name]
-        yield f"ownership.{name} [{UNITS[name]}]", figure.value
+        yield f"ownership.{name} [{unit_of(name)}]", figure.value
         yield f"ownership.{name} source", figure.source
 
 

@@ -9,6 +9,7 @@ from exaplan import case as cases
 from exaplan.answers import Answer, Point, Priced, Relief, Tried
 from exaplan.catalog import fits, tuning
 from exaplan.models.count import parameters
+from exaplan.nouns import Verdict
 from exaplan.planning.accounting import whole_inputs
 from exaplan.planning.drafts import Draft, Goal
 from exaplan.planning.failures import checkpoint_every
@@ -33,6 +34,7 @@ def answer(
     tried: tuple[Tried, ...] = (),
     notes: Sequence[str] = (),
     warnings: Sequence[str] = (),
+    verdicts: tuple[Verdict, ...] = (),
 ) -> Answer:
     """Everything that report/ shows. ``setting``: of the best plan, the first of ``priced``, with its draft."""
     ask, cluster = setting.ask, setting.cluster
@@ -62,6 +64,7 @@ def answer(
         searched=len(tried) > 1 or (bool(tried) and ask.open_count),
         front=front,
         tried=tried,
+        verdicts=verdicts,
     )
 
 
@@ -130,9 +133,14 @@ def _owned(setting: Setting, best: Draft) -> list[str]:
     bill = best.bill
     if bill is not None and bill.quote.terms == "buy":
         years = (setting.catalog.ownership["lifetime"].value or 0.0) / (365.25 * 86400.0)
-        charged = "their whole price" if bill.whole else f"what wears off evenly over {years:.3g} years"
-        rest = "the network's share is in it, operation and resale are left out"
-        return [f"bought chips cost the run {charged} and electricity; {rest}"]
+        if bill.whole:
+            return [
+                "bought chips cost the run their whole price, upkeep and electricity; interest and resale are no cash"
+            ]
+        worn = (
+            f"what wears off evenly over {years:.3g} years less resale, interest, building, staff, repair, electricity"
+        )
+        return [f"bought chips cost the run {worn}"]
     return ["the chips are there already: the run costs its electricity"] if bill and bill.quote.terms == "own" else []
 
 

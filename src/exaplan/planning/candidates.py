@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
+from typing import NamedTuple
 
 from exaplan import case as cases
 from exaplan.answers import Tried
@@ -13,8 +14,9 @@ from exaplan.catalog import Catalog
 from exaplan.catalog.prices import HOME
 from exaplan.errors import InputError
 from exaplan.models.count import parameters
-from exaplan.nouns import Cluster, Model, Site
+from exaplan.nouns import Chip, Cluster, Model, Site
 from exaplan.planning.counts import multiples
+from exaplan.planning.legal import Law, basis_of, no_chip, too_early
 from exaplan.planning.offers import Quote, quotes
 from exaplan.planning.resolving import Setting, find_cluster, find_sites, reference, setting_of, sized, subject
 from exaplan.search import step_flops
@@ -45,29 +47,61 @@ class Candidate:
         return self.setting.cluster.chip.name
 
 
-def candidates(ask: Ask, catalog: Catalog, searched: bool = True) -> tuple[list[Candidate], list[Tried]]:
-    """(chip types that can be tried, those that cannot with the reason); the only one's own error where it cannot.
+class Choice(NamedTuple):
+    """Chip types in question. tried: those that can be tried; refused: those that cannot, with the reason; barred:
+    those that the law alone keeps out."""
 
-    Without ``searched`` an open count is that of one node.
+    tried: list[Candidate]
+    refused: list[Tried]
+    barred: list[Candidate]
+
+
+def candidates(ask: Ask, catalog: Catalog, searched: bool = True, law: Law | None = None) -> Choice:
+    """The chip types of a question; the only one's own error where it cannot be tried.
+
+    Without ``searched`` an open count is that of one node. NoPlan where the ``law`` leaves none.
     """
-    model, notes = subject(ask, catalog)
+    known = subject(ask, catalog)
     sites = find_sites(ask, catalog)
-    clusters = list(_clusters(ask, catalog))
-    made: list[Candidate] = []
-    refused: list[Tried] = []
+    clusters = list(clusters_of(ask, catalog))
+    choice = Choice([], [], [])
     errors: list[InputError] = []
     for cluster in clusters:
+        unlawful = law.reason(cluster.chip) if law else ""
+        reason = early(ask, cluster.chip, bound=law is not None, several=len(clusters) > 1)
         try:
-            made.append(_candidate(ask, catalog, (model, notes), cluster, sites, len(clusters) > 1, searched))
+            if reason:
+                raise InputError(reason)
+            made = _candidate(ask, catalog, known, cluster, sites, len(clusters) > 1, searched)
+            (choice.barred if unlawful else choice.tried).append(made)
         except InputError as error:
             errors.append(error)
-            refused.append(Tried(cluster.chip.name, cluster.node.name, (), 0, error.problem))
-    if not made:
-        raise errors[0] if len(errors) == 1 else _none_usable(ask, refused)
-    return made, refused
+            reason = error.problem
+        if unlawful or reason:
+            choice.refused.append(Tried(cluster.chip.name, cluster.node.name, (), 0, unlawful or reason))
+    if choice.tried:
+        return choice
+    unlawful_ones = [law.verdict(item.chip) for item in clusters if law.reason(item.chip)] if law else []
+    if unlawful_ones:
+        raise no_chip(_what(ask, clusters), unlawful_ones)
+    raise errors[0] if len(errors) == 1 else _none_usable(ask, choice.refused)
 
 
-def _clusters(ask: Ask, catalog: Catalog) -> Iterator[Cluster]:
+def early(ask: Ask, chip: Chip, bound: bool, several: bool) -> str:
+    """Why a chip cannot be had on the day of the ask, among several or under a law; "" where it can, or is there."""
+    if not ask.start or ask.fleet or not (bound or several):
+        return ""
+    return too_early(chip, ask.start.isoformat(), named=not ask.every_chip)
+
+
+def _what(ask: Ask, clusters: list[Cluster]) -> str:
+    """The chips in question, in words."""
+    if ask.every_chip:
+        return "the catalogue that could do this work"
+    return "the cluster: " + ", ".join(item.chip.name for item in clusters[:6])
+
+
+def clusters_of(ask: Ask, catalog: Catalog) -> Iterator[Cluster]:
     """A cluster per chip type in question; its count is what is there or asked, else that of one node."""
     if ask.fleet:
         yield from _fleet(ask, catalog)
@@ -127,7 +161,19 @@ def _candidate(
     if several:
         _check_known(ask, cluster, any(paid.values()))
     counts = asked_counts(ask, cluster) if searched else (cluster.count,)
-    cluster = replace(cluster, site=place)
+    return candidate_of(ask, catalog, known, replace(cluster, site=place), counts, places, paid)
+
+
+def candidate_of(
+    ask: Ask,
+    catalog: Catalog,
+    known: tuple[Model, tuple[str, ...]],
+    cluster: Cluster,
+    counts: tuple[int, ...],
+    places: tuple[Site, ...],
+    paid: Mapping[str, tuple[Quote, ...]],
+) -> Candidate:
+    """A cluster at those of the counts that its network is known for. paid: name of a place -> ways to pay there."""
     setting, reach = _widest(ask, catalog, known, cluster, counts)
     if reach < counts[-1]:
         note = f"the network of {cluster.node.name} is unknown, so no more than {reach:,} chips were tried"
@@ -148,7 +194,8 @@ def _candidate(
 def _paid(ask: Ask, catalog: Catalog, cluster: Cluster, places: tuple[Site, ...]) -> dict[str, tuple[Quote, ...]]:
     """Name of a place -> the ways to pay there; without what needs electricity of unknown power."""
     terms, on, powered = ask.cluster.terms, ask.start.isoformat() if ask.start else "", _powered(cluster)
-    found = {site.name: quotes(catalog, replace(cluster, site=site), terms, on, bool(ask.fleet)) for site in places}
+    whose, own = basis_of(ask), bool(ask.fleet)
+    found = {site.name: quotes(catalog, replace(cluster, site=site), terms, on, own, whose) for site in places}
     return {name: tuple(one for one in some if powered or not one.electric) for name, some in found.items()}
 
 

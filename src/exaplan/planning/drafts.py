@@ -15,7 +15,7 @@ from exaplan.ask import Ask
 from exaplan.cost import carbon_emitted, electricity_cost, energy_used, rent_cost, run_time
 from exaplan.nouns import Cluster, Layout, Limits
 from exaplan.planning.failures import useful_share
-from exaplan.planning.offers import Quote, billed
+from exaplan.planning.offers import Quote, billed, fitted
 
 SLACK = 1.0 + 1e-9  # rounding that no limit is missed by
 
@@ -54,21 +54,23 @@ class Option:
 
 class Bill(NamedTuple):
     """A quote for all chips: base [USD up front], wear [USD/s of the base over its lifetime], running [USD/s, rent or
-    electricity]. whole: the run is charged the base, and again for each further lifetime; else only what wears off."""
+    upkeep and electricity], more [USD/s that is no cash: interest on the base less its resale]. whole: the run is
+    charged the base, and again for each further lifetime; else what wears off and the interest."""
 
     quote: Quote
     base: float
     wear: float
     running: float
     whole: bool
+    more: float = 0.0
 
     def paid(self, time: float) -> float:
         """Cash that a run of ``time`` [s] takes: max(base, wear time) + running time. [USD]"""
         return max(self.base, self.wear * time) + self.running * time
 
     def cost(self, time: float) -> float:
-        """Of a run of ``time`` [s]: what is paid where it is charged whole, else (wear + running) time. [USD]"""
-        return self.paid(time) if self.whole else (self.wear + self.running) * time
+        """Of a run of ``time`` [s]: what is paid where it is charged whole, else (wear + more + running) time. [USD]"""
+        return self.paid(time) if self.whole else (self.wear + self.more + self.running) * time
 
     def affords(self, money: float) -> float:
         """Time that the money pays for; 0 where it does not pay the base. [s]"""
@@ -140,7 +142,7 @@ def option_of(cluster: Cluster, quotes: tuple[Quote, ...], parameters: float) ->
     """Nodes, goodput and prices of a cluster; ``parameters`` [count] of the model set the size of its checkpoints."""
     good, (low, high) = useful_share(parameters, cluster.count)
     nodes = -(-cluster.count // cluster.node.chips)
-    return Option(cluster, nodes, quotes, good, high, math.log(good / low))
+    return Option(cluster, nodes, tuple(fitted(quote, cluster) for quote in quotes), good, high, math.log(good / low))
 
 
 def bills(option: Option, watts: float | None, by_cash: bool) -> Iterator[Bill]:
@@ -149,12 +151,12 @@ def bills(option: Option, watts: float | None, by_cash: bool) -> Iterator[Bill]:
         if quote.electric and watts is None:
             continue
         chips = billed(quote, option.cluster, option.nodes)
-        rate = rent_cost(quote.rate, chips, 1.0)
         if not quote.electric:
-            yield Bill(quote, 0.0, 0.0, rate, by_cash)
+            yield Bill(quote, 0.0, 0.0, rent_cost(quote.rate, chips, 1.0), by_cash)
         else:
-            running = electricity_cost(watts or 0.0, option.cluster.site.electricity)
-            yield Bill(quote, quote.capital * chips, rate, running, by_cash)
+            running = electricity_cost(watts or 0.0, option.cluster.site.electricity) + quote.upkeep[0] * chips
+            more = (quote.rate - quote.wear - quote.upkeep[0]) * chips
+            yield Bill(quote, quote.capital * chips, quote.wear * chips, running, by_cash, more)
 
 
 def draft(

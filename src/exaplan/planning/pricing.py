@@ -16,6 +16,7 @@ from exaplan.perf.memory import total_memory
 from exaplan.perf.power import step_power
 from exaplan.perf.step import Terms, step_memory, step_terms
 from exaplan.planning.drafts import Bill, Draft, Goal, bills, draft, option_of
+from exaplan.planning.legal import basis_of
 from exaplan.planning.offers import Quote, billed, quotes
 from exaplan.planning.resolving import Setting, fill
 from exaplan.search import arguments, step_flops
@@ -33,7 +34,8 @@ def quotes_of(setting: Setting) -> tuple[Quote, ...]:
     """The known ways to pay for the cluster of a setting."""
     ask = setting.ask
     on = ask.start.isoformat() if ask.start else ""
-    return tuple(quotes(setting.catalog, setting.cluster, ask.cluster.terms, on, bool(ask.fleet)))
+    basis = basis_of(ask)
+    return tuple(quotes(setting.catalog, setting.cluster, ask.cluster.terms, on, bool(ask.fleet), basis))
 
 
 def priced(made: Estimate, interval: draws.Interval, item: Draft) -> Priced:
@@ -88,7 +90,7 @@ def _cost_range(item: Draft, bill: Bill, span: draws.Interval) -> draws.Interval
     """80% interval of the cost by those of the time and of the price. [USD]"""
     once = bill.whole and bill.base >= bill.wear * item.time
     chips = billed(bill.quote, item.option.cluster, item.option.nodes) if once and bill.base else 0
-    rate = bill.running + (0.0 if once else bill.wear)
+    rate = bill.running + (0.0 if once else bill.wear) + (0.0 if bill.whole else bill.more)
     low, high = bill.quote.least * chips, bill.quote.largest * chips
     used = draws.product(span, item.time, _running(item, bill, once), rate)
     return draws.Interval(low + used.low, high + used.high)
@@ -103,13 +105,19 @@ def cost_top(item: Draft) -> float | None:
 
 def _running(item: Draft, bill: Bill, once: bool) -> draws.Interval:
     """What the sources of a price span, electricity included; ``once``: without what wears off. [USD/s]"""
-    chips = billed(bill.quote, item.option.cluster, item.option.nodes)
-    low, high = (0.0, 0.0) if once and bill.base else (bill.quote.low * chips, bill.quote.high * chips)
+    quote, chips = bill.quote, billed(bill.quote, item.option.cluster, item.option.nodes)
+    low, high = quote.low * chips, quote.high * chips
+    if bill.whole and quote.electric:
+        low, high = quote.upkeep[1] * chips, quote.upkeep[2] * chips
+        if bill.base and not once:
+            low += bill.wear * quote.least / quote.capital
+            high += bill.wear * quote.largest / quote.capital
     site, band = item.option.cluster.site, power_band()
-    if bill.quote.electric and site.electricity:
+    if quote.electric and site.electricity:
         grid = _interval_of(site.figures.get("electricity"), site.electricity)
-        low += bill.running * band[0] * grid.low / site.electricity
-        high += bill.running * band[1] * grid.high / site.electricity
+        paid = bill.running - quote.upkeep[0] * chips
+        low += paid * band[0] * grid.low / site.electricity
+        high += paid * band[1] * grid.high / site.electricity
     return draws.Interval(low, high)
 
 
@@ -131,10 +139,11 @@ def offers_of(item: Draft) -> tuple[Offer, ...]:
 def _offer(item: Draft, bill: Bill, rent: float | None) -> Offer:
     """``rent`` [USD/s] of the same chips, where one is known."""
     quote, span, time = bill.quote, _running(item, bill, once=False), item.time
-    chips = billed(quote, item.option.cluster, item.option.nodes)
+    chips, pue = billed(quote, item.option.cluster, item.option.nodes), item.option.cluster.site.pue
     parts = {name: rate * chips * time for name, rate in quote.parts.items()}
     if quote.electric:
-        parts["electricity"] = bill.running * time
+        electricity = bill.running - quote.upkeep[0] * chips
+        parts |= {"electricity": electricity / pue * time, "cooling": electricity * (1.0 - 1.0 / pue) * time}
     saved = 0.0 if rent is None or not bill.base else rent - bill.running
     return Offer(
         terms=quote.terms,

@@ -1,7 +1,8 @@
 """What loosening each limit by one step is worth: the question is searched again with that limit loosened.
 
-A step is 10% of money, power, deadline and memory, and twice the chips, the fleet or the batch. The search is done
-again where it can matter: at the counts near the best plan, and at those that the limit had ruled out.
+A step is 10% of money, power, deadline and memory, twice the chips, the fleet or the batch, and no export rule at all.
+The search is done again where it can matter: at the counts near the best plan, and at those that the limit had ruled
+out.
 """
 
 from __future__ import annotations
@@ -29,13 +30,15 @@ WORTH = 1e-2  # relative gain below which a limit does not hold the plan back
 
 @dataclass(frozen=True)
 class Solved:
-    """A question with its answer: what was tried, every spot, and the best draft."""
+    """A question with its answer: what was tried, every spot, and the best draft; free: the best one without the law,
+    where the law keeps chips out."""
 
     desk: Desk
     tried: tuple[Candidate, ...]
     goal: Goal
     spots: tuple[Spot, ...]
     best: Draft
+    free: Draft | None = None
 
     @property
     def ask(self) -> Ask:
@@ -45,7 +48,7 @@ class Solved:
 
 def relieve(solved: Solved) -> tuple[tuple[Relief, ...], tuple[str, ...]]:
     """(what one step more of each limit is worth, notes on what was not worked out)."""
-    found = [_loosened(solved, name) for name in ("deadline", "money", "power")]
+    found = [_law(solved), *(_loosened(solved, name) for name in ("deadline", "money", "power"))]
     found += [_memory(solved), _chips(solved)]
     batch, notes = _batch(solved)
     found.append(batch)
@@ -62,11 +65,16 @@ def binding(solved: Solved, relief: Sequence[Relief]) -> tuple[str, ...]:
     close = {name for name in given(bounds) if excess(solved.best, name, bounds) > CLOSE}
     if solved.ask.limits.count is None:
         close.discard("count")  # the most chips that are searched, which nobody asked for
-    order = ("deadline", "money", "power", "memory", "count", "chips", "fleet", "batch")
+    order = ("law", "deadline", "money", "power", "memory", "count", "chips", "fleet", "batch")
     return tuple(name for name in order if name in worth | close)
 
 
 # ------------------------------------------------------------------------------------------------- each limit
+
+
+def _law(solved: Solved) -> Relief | None:
+    """No export rule at all: what the law cost."""
+    return None if solved.free is None else _compared(solved, "law", "no export rule", solved.goal, solved.free)
 
 
 def _loosened(solved: Solved, name: str) -> Relief | None:
@@ -159,10 +167,13 @@ def _close(found: Spot, goal: Goal, top: float | None) -> bool:
 
 
 def _relief(solved: Solved, limit: str, step: str, goal: Goal, spots: Sequence[Spot]) -> Relief | None:
-    """Before and after; the plan that holds today still holds, so relief never harms. None where nothing was found."""
+    """Before and after; None where nothing was found."""
     found = holding(spots, goal)
-    if not found:
-        return None
-    before, after = shown_value(solved.best, solved.goal), shown_value(found[0].best, goal)
+    return _compared(solved, limit, step, goal, found[0].best) if found else None
+
+
+def _compared(solved: Solved, limit: str, step: str, goal: Goal, best: Draft) -> Relief:
+    """The objective before and after; the plan that holds today still holds, so relief never harms."""
+    before, after = shown_value(solved.best, solved.goal), shown_value(best, goal)
     better = max if solved.goal.objective == "throughput" else min
     return Relief(limit, step, before, better(before, after))

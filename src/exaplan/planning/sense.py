@@ -1,4 +1,5 @@
-"""Second looks: is the batch too large to learn from, the chip too full, do limits hold by the expected value only?"""
+"""Second looks: is the batch too large to learn from, the chip too full or not out yet, do limits hold by the expected
+value only?"""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from dataclasses import replace
 
 from exaplan.planning.batching import critical_batch, extra_tokens
 from exaplan.planning.drafts import Draft, Goal, draft
+from exaplan.planning.legal import released
 from exaplan.planning.limits import missed
 from exaplan.planning.resolving import Setting
 from exaplan.search import MEMORY_MARGIN
@@ -47,6 +49,14 @@ def room_sense(setting: Setting, memory: float) -> tuple[str, ...]:
         f"the layout needs {share:.1%} of the memory, with the reserve that is assumed for context and fragmentation: "
         "it fits only where they take less",
     )
+
+
+def release_sense(setting: Setting) -> tuple[str, ...]:
+    """A warning where the run starts before its chip was released."""
+    ask, chip = setting.ask, setting.cluster.chip
+    if ask.start is None or ask.fleet or released(chip, ask.start.isoformat()) is not False:
+        return ()
+    return (f"{chip.name} was released in {chip.release}, after the start on {ask.start.isoformat()}",)
 
 
 def hold_sense(best: Draft, goal: Goal) -> tuple[str, ...]:

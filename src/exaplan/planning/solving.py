@@ -54,7 +54,7 @@ class Desk:
         self.spent = 0.0
         self.scored = 0
         self._known: dict[tuple[int, int, float, float], Found] = {}
-        self._held: list[Candidate] = []
+        self._held: list[Setting] = []
 
     def margin(self, candidate: Candidate) -> float:
         """Share of a chip's memory that a layout may fill: one that is given may be too big by the reserve, which is an
@@ -63,9 +63,10 @@ class Desk:
         return 1.0 + hw.fragmentation + hw.context / hw.memory if self.given else MEMORY_MARGIN
 
     def founds(self, candidate: Candidate, counts: Sequence[int], room: float, power: float) -> list[Found]:
-        """What the search keeps of a candidate at each count; ``room``: times the memory that a plan fills."""
-        self._held.append(candidate)  # its id stays its own
-        keys = {count: (id(candidate), count, room, power) for count in counts}
+        """What the search keeps of a candidate at each count; ``room``: times the memory that a plan fills. Candidates
+        of one setting share it: layouts do not depend on prices."""
+        self._held.append(candidate.setting)  # its id stays its own
+        keys = {count: (id(candidate.setting), count, room, power) for count in counts}
         new = [count for count in counts if keys[count] not in self._known]
         if new:
             found = search(

@@ -45,10 +45,14 @@ def charts(answer: Answer) -> dict[str, Chart]:
 
 def whole(answer: Answer, title: str, sentence: str) -> Chart:
     """All charts below each other, under the title of the answer."""
+    return stacked(charts(answer), title, sentence)
+
+
+def stacked(parts: Mapping[str, Chart], title: str, sentence: str) -> Chart:
+    """Some charts below each other, under a title."""
     heading = {"text": title, "subtitle": _wrapped(sentence), "fontSize": 19, "offset": 24, "frame": "bounds"}
-    parts = list(charts(answer).values())
     apart = {"color": "independent", "shape": "independent", "x": "independent"}
-    made = {"title": heading, "vconcat": parts, "spacing": 44, "resolve": {"scale": apart}}
+    made = {"title": heading, "vconcat": list(parts.values()), "spacing": 44, "resolve": {"scale": apart}}
     return standalone(made | {"padding": 24})
 
 
@@ -221,7 +225,7 @@ def step_chart(answer: Answer) -> Chart | None:
     terms = {_name(answer, rank): plan.estimate.breakdown for rank, plan in _ranked(answer)}
     rows = _stack(terms, "terms.step", "time")
     note = word("charts.step_note")
-    return _stacked(rows, word("charts.step"), note, word("charts.step_axis")) if rows else None
+    return _terms_chart(rows, word("charts.step"), note, word("charts.step_axis")) if rows else None
 
 
 def memory_chart(answer: Answer) -> Chart | None:
@@ -230,7 +234,7 @@ def memory_chart(answer: Answer) -> Chart | None:
     rows = _stack(terms, "terms.memory", "bytes", 1e-9)
     if not rows:
         return None
-    made = _stacked(rows, word("charts.memory"), word("charts.memory_note"), word("charts.memory_axis"))
+    made = _terms_chart(rows, word("charts.memory"), word("charts.memory_note"), word("charts.memory_axis"))
     ends: list[Chart] = [
         {"plan": _name(answer, rank), "whole": cluster_of(answer, plan).chip.memory * 1e-9, "what": _has(answer, plan)}
         for rank, plan in _ranked(answer)
@@ -280,7 +284,7 @@ def _stack(plans: Mapping[str, Mapping[str, float]], words: str, dimension: str,
     return made
 
 
-def _stacked(rows: list[Chart], title: str, note: str, axis: str) -> Chart:
+def _terms_chart(rows: list[Chart], title: str, note: str, axis: str) -> Chart:
     places = {row["term"]: row["place"] for row in rows}
     terms = sorted(places, key=places.__getitem__)
     rest = word("charts.other_terms")

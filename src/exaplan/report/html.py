@@ -14,7 +14,7 @@ from exaplan.catalog import Catalog
 from exaplan.report import provenance, told
 from exaplan.report.screen import amount, percent
 from exaplan.report.sheets import Sheet, offers_sheet, plans_sheet, tried_alike, tried_sheet, whole_sheet
-from exaplan.report.words import word
+from exaplan.report.words import spoken, word
 
 TRIED = 12  # chips whose fate is told at once
 STYLE = Path(__file__).with_name("page.css")
@@ -30,15 +30,18 @@ for (const [name, spec] of Object.entries(JSON.parse(document.getElementById("sp
 
 def page(answer: Answer, catalog: Catalog | None, drawn: Mapping[str, tuple[Any, str]], program: str) -> str:
     """The page. drawn: name -> (Vega-Lite chart, the same as SVG); program: the script that defines ``vegaEmbed``."""
-    title = told.title(answer)
     body = "\n".join(_body(answer, catalog, {name: svg for name, (_, svg) in drawn.items()}))
-    specs = {name: chart for name, (chart, _) in drawn.items()}
+    return document(told.title(answer), body, {name: chart for name, (chart, _) in drawn.items()}, program)
+
+
+def document(title: str, body: str, specs: Mapping[str, Any], program: str) -> str:
+    """A page with that body; ``specs``: the charts that the script draws in the places of that name."""
     scripts = [f'<script type="application/json" id="specs">{_inert_json(specs)}</script>']
-    scripts += [f"<script>{_inert(program)}</script>", f"<script>{DRAW}</script>"] if drawn else []
+    scripts += [f"<script>{_inert(program)}</script>", f"<script>{DRAW}</script>"] if specs else []
     return "\n".join(
         [
             "<!doctype html>",
-            '<html lang="en">',
+            f'<html lang="{escape(spoken())}">',
             '<head><meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
@@ -141,6 +144,7 @@ def _why(answer: Answer, best: Priced) -> list[str]:
     relief = [told.relief_line(answer, item) for item in answer.relief]
     parts = [
         listing(word("plan.warnings"), answer.warnings, "warn"),
+        listing(word("plan.law"), told.law_lines(answer)),
         listing(word("plan.binding"), answer.binding or (word("plan.none"),)),
         listing(word("plan.relief"), relief),
         listing(word("nearest.title"), told.nearest_lines(best)),

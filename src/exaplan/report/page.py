@@ -25,7 +25,7 @@ def suffix_of(path: Path) -> str:
         hint = f"name a file that ends in {', '.join(SUFFIXES)}"
         raise InputError(f"no report is written as {path.name!r}", hint=hint, place=PLACE)
     if found != ".vl.json":
-        _converter()
+        converter()
     return found
 
 
@@ -37,20 +37,19 @@ def report_bytes(answer: Answer, suffix: str, catalog: Catalog | None = None) ->
     whole = charts.whole(answer, told.title(answer), told.headline(answer))
     if kind == ".vl.json":
         return (json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-    converter = _converter()
     if kind == ".png":
-        return bytes(converter.vegalite_to_png(whole, scale=SHARP))
-    return str(converter.vegalite_to_svg(whole)).encode()
+        return bytes(converter().vegalite_to_png(whole, scale=SHARP))
+    return str(converter().vegalite_to_svg(whole)).encode()
 
 
 def _html(answer: Answer, catalog: Catalog | None) -> str:
-    converter = _converter()
+    program = converter()
     made = {name: charts.standalone(chart) for name, chart in charts.charts(answer).items()}
-    drawn = {name: (chart, str(converter.vegalite_to_svg(chart))) for name, chart in made.items()}
-    return page(answer, catalog, drawn, str(converter.javascript_bundle()) if drawn else "")
+    drawn = {name: (chart, str(program.vegalite_to_svg(chart))) for name, chart in made.items()}
+    return page(answer, catalog, drawn, str(program.javascript_bundle()) if drawn else "")
 
 
-def _converter() -> ModuleType:
+def converter() -> ModuleType:
     """vl-convert, imported when it is needed: it is large, and an extra."""
     try:
         import vl_convert

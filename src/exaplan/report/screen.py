@@ -37,16 +37,18 @@ def table(
     title: str = "",
     left: Sequence[str] = (),
     tight: bool = False,
+    fixed: Sequence[str] = (),
 ) -> Table:
     """A plain table; columns are keys of ``columns`` in the words; those in ``left`` (and the first) align left.
 
-    tight: two spaces between columns instead of three.
+    Columns in ``left`` wrap where the table is too wide; those in ``fixed`` align left, too, and do not wrap. tight:
+    two spaces between columns instead of three.
     """
     padding = (0, 1, 0, 0) if tight else (0, 1)
     style: dict[str, Any] = {"title": title or None, "title_justify": "left", "title_style": "bold"}
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=padding, **style)
     for number, name in enumerate(columns):
-        side = name in left or number == 0
+        side = name in left or name in fixed or number == 0
         wrap = name in left
         made.add_column(word(f"columns.{name}"), justify="left" if side else "right", no_wrap=not wrap, overflow="fold")
     for row in rows:
@@ -62,7 +64,7 @@ def heading(text: str) -> Text:
 def listed(title: str, lines: Iterable[str], style: str = "dim") -> list[RenderableType]:
     """A title with indented lines under it; nothing where there are no lines."""
     found = list(lines)
-    return [Text(f"{title}:"), *(indented(line, style) for line in found)] if found else []
+    return [Text(title + word("law.colon").rstrip()), *(indented(line, style) for line in found)] if found else []
 
 
 def indented(text: str, style: str = "dim") -> RenderableType:
@@ -73,7 +75,7 @@ def indented(text: str, style: str = "dim") -> RenderableType:
 def line(title: str, values: Iterable[str]) -> list[RenderableType]:
     """A title with short values after it, in one line; nothing where there are no values."""
     found = ", ".join(values)
-    return [Text(f"{title}: {found}")] if found else []
+    return [Text(f"{title}{word('law.colon')}{found}")] if found else []
 
 
 def bar(share: float) -> Text:

@@ -116,8 +116,10 @@ def footer(answer: Answer, best: Priced) -> list[RenderableType]:
     """Why this one: what binds, how it is paid, the nearest run, what was tried, what was assumed."""
     price = [best.price_source] if best.price_source and not best.offers else []
     counted = told.counts_line(answer)
+    binding = [word("limits.law") if name == "law" else name for name in answer.binding]
     return [
-        *line(word("plan.binding"), answer.binding or (word("plan.none"),)),
+        *line(word("plan.binding"), binding or (word("plan.none"),)),
+        *listed(word("plan.law"), told.law_lines(answer), ""),
         *listed(word("plan.relief"), (told.relief_line(answer, item) for item in answer.relief)),
         *_nearest(told.nearest_lines(best)),
         *([Text(counted)] if counted else []),

@@ -10,9 +10,10 @@ from typing import Any
 
 from exaplan.answers import SCHEMA_VERSION, Answer, Nearest, Offer, Point, Priced, Score, Scored, Tried, Validation
 from exaplan.catalog import Catalog
-from exaplan.nouns import Layout
+from exaplan.nouns import Deal, Layout, Missing, Verdict
 from exaplan.report.asked import throughput
 from exaplan.report.provenance import collect, program_version
+from exaplan.report.words import words
 
 
 def text(value: Any) -> str:
@@ -35,6 +36,7 @@ def answer_json(answer: Answer, catalog: Catalog) -> dict[str, Any]:
         "searched": answer.searched,
         "front": [point_json(point) for point in answer.front],
         "tried": [tried_json(tried) for tried in answer.tried],
+        "verdicts": [verdict_json(verdict) for verdict in answer.verdicts],
         "provenance": plain(collect(answer, catalog)),
     }
 
@@ -165,6 +167,45 @@ def row_json(row: Scored) -> dict[str, Any]:
 def scores_json(scores: Mapping[str, Score]) -> dict[str, Any]:
     """Scores by name."""
     return {name: plain(asdict(score)) for name, score in scores.items()}
+
+
+def advice() -> str:
+    """What every output about law says; in English, since the words of JSON do not depend on the language."""
+    return str(words()["law"]["advice"])
+
+
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """One verdict with everything that it stands on."""
+    return {
+        "chip": verdict.chip,
+        **deal_json(verdict.deal),
+        "verdict": verdict.verdict,
+        "review": verdict.review,
+        "class": verdict.class_name,
+        "clauses": [plain(fields_of(clause)) for clause in verdict.clauses],
+        "missing": [missing_json(missing) for missing in verdict.missing],
+        "rules_through": verdict.rules_through,
+        "assumes": list(verdict.assumes),
+        "warnings": list(verdict.warnings),
+        "duties": [plain(fields_of(duty)) for duty in verdict.duties],
+        "facts": plain(verdict.facts),
+        "advice": advice(),
+    }
+
+
+def deal_json(deal: Deal) -> dict[str, Any]:
+    """Who gets it, where and when; headquarters are those of the destination where none were named."""
+    found: dict[str, Any] = plain(fields_of(deal))
+    return found | {"headquarters": deal.headquarters or deal.to}
+
+
+def missing_json(missing: Missing) -> dict[str, Any]:
+    """An unknown figure, and what each of its values would mean; null where a range has no end."""
+    outcomes = [
+        {"low": finite(one.low), "high": finite(one.high), "class": one.class_name, "verdict": one.verdict}
+        for one in missing.outcomes
+    ]
+    return {"field": missing.field, "unit": missing.unit, "outcomes": outcomes}
 
 
 def fields_of(thing: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from exaplan.answers import Answer, Nearest, Priced, Relief
 from exaplan.report.asked import by_cash, more_is_better, objective_dimension, part, several, sites, tokens_open
 from exaplan.report.screen import amount, percent
 from exaplan.report.sheets import cluster_of, layout_text
-from exaplan.report.words import word
+from exaplan.report.words import phrase, word
 
 UNCHECKED = "the limit on "  # how planning starts a warning of a limit that could not be checked
 SMALL = 0.005  # a relief that gains less than this share of the objective is worth nothing worth saying
@@ -176,7 +176,24 @@ def relief_line(answer: Answer, item: Relief) -> str:
     before, after = ends(answer, item)
     worth = gain(answer, item)
     shown = word("plan.better", share=percent(worth)) if worth > SMALL else word("plan.no_gain")
-    return word("plan.relief_line", limit=item.limit, step=item.step, before=before, after=after, gain=shown)
+    limit = word(f"limits.{item.limit}") if item.limit == "law" else item.limit
+    return word("plan.relief_line", limit=limit, step=phrase(item.step), before=before, after=after, gain=shown)
+
+
+def law_lines(answer: Answer) -> Iterator[str]:
+    """What the export rules say of the chips of the plans, and what they cost; nothing where no law was asked for."""
+    if not answer.verdicts:
+        return
+    from exaplan.report.law.check import brief  # its package draws pages, which are made of these words
+
+    yield from (brief(verdict) for verdict in answer.verdicts)
+    found = next((item for item in answer.relief if item.limit == "law"), None)
+    if found is not None:
+        before, after = ends(answer, found)
+        key = "plan.law_cost" if gain(answer, found) > SMALL else "plan.law_free"
+        yield word(key, before=before, after=after, gain=percent(gain(answer, found)))
+    yield word("law.through", date=answer.verdicts[0].rules_through)
+    yield word("law.advice")
 
 
 def counts_line(answer: Answer) -> str:

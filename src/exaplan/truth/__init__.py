@@ -19,13 +19,17 @@ from exaplan.answers import Score, Scored, Validation
 from exaplan.catalog import Catalog, tuning
 from exaplan.errors import CatalogError
 from exaplan.perf.inputs import Tuning
+from exaplan.truth import metering
 from exaplan.truth.predict import Predicted, predict
+from exaplan.truth.reading import header
 from exaplan.truth.rows import Question, Skip, open_layout, publisher_of, question, read_rows, row_name, scoring_reason
 from exaplan.truth.score import by, constant_ratio, score
+from exaplan.truth.wattage import QUANTITY, Seen, wattage
 
 RUNS = Path(__file__).resolve().parent.parent / "data" / "runs" / "training.csv.gz"
+POWER = RUNS.parent / "power.csv.gz"
 
-__all__ = ["RUNS", "Tuning", "validate"]
+__all__ = ["POWER", "RUNS", "Tuning", "validate"]
 
 
 @dataclass(frozen=True)
@@ -77,11 +81,60 @@ def fold_of(item: Question) -> str:
 
 
 def validate(catalog: Catalog, runs: Path | None = None) -> Validation:
-    """Score the shipped rows, or those of a CSV or CSV.gz file with the same columns.
+    """Score the shipped rows, or those of a CSV or CSV.gz file with the columns of one of them: training runs, or
+    measured power."""
+    if runs is None:
+        return joined(of_steps(catalog, RUNS), of_power(catalog, POWER))
+    path = Path(runs)
+    return of_power(catalog, path) if is_power(path) else of_steps(catalog, path)
+
+
+def is_power(path: Path) -> bool:
+    """Whether a file holds measured power: it has a column that only such a file needs, and none of a step time."""
+    names = header(path)
+    return "value_per_chip" in names and "step_time_s" not in names
+
+
+@lru_cache(maxsize=1)
+def power_rows() -> tuple[dict[str, str], ...]:
+    """The shipped rows of measured power, which took part in the shipped fit."""
+    return tuple(read_rows(POWER, metering.COLUMNS, "measured power"))
+
+
+def of_power(catalog: Catalog, path: Path) -> Validation:
+    """Score rows of measured power."""
+    rows = read_rows(path, metering.COLUMNS, "measured power")
+    found = wattage(rows, Seen(read_rows(RUNS), power_rows(), fold_of), catalog)
+    return Validation(
+        rows=found.rows,
+        summary={QUANTITY: found.whole},
+        by_source=found.by_source,
+        groups=found.groups,
+        skipped=found.skipped,
+        notes=found.notes,
+        input_hash=hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
+
+
+def joined(first: Validation, second: Validation) -> Validation:
+    """Two quantities in one answer; the hash is that of the first, the second's stands in a note, and its sources are
+    a grouping."""
+    names = ", ".join(second.summary)
+    return replace(
+        first,
+        rows=(*first.rows, *second.rows),
+        summary={**first.summary, **second.summary},
+        groups={**first.groups, f"{names}, by submitter": second.by_source, **second.groups},
+        skipped=(*first.skipped, *second.skipped),
+        notes=(*first.notes, *second.notes, f"{names}: rows of sha256 {second.input_hash}"),
+    )
+
+
+def of_steps(catalog: Catalog, path: Path) -> Validation:
+    """Score rows of training runs.
 
     A row that is kept from the score by blank fields of its layout alone is predicted, too, and shown unscored.
     """
-    path = RUNS if runs is None else Path(runs)
     outcomes: list[Outcome] = []
     skipped: list[tuple[str, str]] = []
     failed: list[str] = []

@@ -6,7 +6,7 @@ import csv
 import gzip
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from exaplan.errors import InputError, Place
@@ -23,15 +23,13 @@ class Skip(Exception):
     """A row that does not count, with the reason."""
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Rows of a CSV or CSV.gz as text; refuses what is not one. Adds ``_line``."""
-    text = _read_text(path)
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    missing = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
-    if missing:
+def read_rows(path: Path, needed: Sequence[str] = COLUMNS, what: str = "training runs") -> list[dict[str, str]]:
+    """Rows of a CSV or CSV.gz as text; refuses what is not one of ``what`` for want of a column. Adds ``_line``."""
+    reader = csv.DictReader(io.StringIO(_read_text(path), newline=""))
+    if missing := [column for column in needed if column not in (reader.fieldnames or [])]:
         raise InputError(
-            f"a file of training runs needs the columns {', '.join(missing)}",
-            hint="`exaplan schema run` lists every column; blank cells are allowed",
+            f"a file of {what} needs the columns {', '.join(missing)}",
+            hint=f"blank cells are allowed; needed are: {', '.join(needed)}",
             place=Place(str(path), 1),
         )
     rows = []
@@ -41,6 +39,11 @@ def read_rows(path: Path) -> list[dict[str, str]]:
             raise InputError("wrong number of cells", hint=hint, place=Place(str(path), reader.line_num))
         rows.append({**row, "_line": str(reader.line_num)})
     return rows
+
+
+def header(path: Path) -> tuple[str, ...]:
+    """Names of the columns of a CSV or CSV.gz; () of an empty file."""
+    return tuple(csv.DictReader(io.StringIO(_read_text(path), newline="")).fieldnames or ())
 
 
 def _read_text(path: Path) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from exaplan.nouns import Chip, Cluster, Estimate, Layout, Model, Node
+from exaplan.nouns import Chip, Cluster, Estimate, Layout, Model, Node, Verdict
 
 SCHEMA_VERSION = 1  # of every JSON document that is written
 
@@ -149,6 +149,7 @@ class Answer:
     -> {name: value} that its formula was given. provenance: what the verb adds to the provenance that ``report``
     collects (fits used, correction, draws). objective: what was minimised (or tokens, with ``throughput``). searched:
     whether chips or counts were open. front: the best point of every chip type and count. tried: every chip type.
+    verdicts: what the export rules say of the chips of the plans, where the ask names a law.
     """
 
     kind: str
@@ -173,6 +174,7 @@ class Answer:
     searched: bool = False
     front: tuple[Point, ...] = ()
     tried: tuple[Tried, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Time, money, energy and carbon of a run. Pure functions; s, USD, J, kg CO2e."""
+"""Time, money, energy and carbon of a run: products of their factors."""
 
 from __future__ import annotations
 
@@ -27,14 +27,6 @@ def purchase_price(server: float, network_share: float) -> float:
     P = server (1 + network_share).
     """
     return server * (1.0 + network_share)
-
-
-def straight_line(capital: float, time: float, lifetime: float) -> float:
-    """Share of a purchase that a use of ``time`` [s] out of ``lifetime`` [s] wears off. [USD]
-
-    capital [USD] x time / lifetime: even use, no resale value.
-    """
-    return capital * time / lifetime
 
 
 def energy_used(wall_power: float, time: float) -> float:

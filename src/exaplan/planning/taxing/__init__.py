@@ -1,0 +1,143 @@
+"""The AI tax: what a work costs under the rules of a place and a day, over what it costs free of them.
+
+Same work, same place, same day, same deadline on both sides; the definition stands in docs/method/ai-tax.md. Every chip
+is searched once: layouts depend on neither prices nor dates, so each day and each basis only prices them anew.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date
+
+from exaplan.answers.tax import BreakEven, Tax, TaxPoint, TaxSide
+from exaplan.ask import Ask
+from exaplan.catalog import Catalog
+from exaplan.nouns import Chip, Verdict
+from exaplan.planning.legal import mindful, undecided
+from exaplan.planning.taxing.even import break_even, domestic
+from exaplan.planning.taxing.field import Field, searched
+from exaplan.planning.taxing.market import TERMS, Day, Market, on_day
+from exaplan.planning.taxing.question import Question, question_of
+from exaplan.planning.taxing.series import days
+from exaplan.planning.taxing.sides import Cap, Costs, costs, side
+
+__all__ = ["tax"]
+
+
+def tax(ask: Ask, catalog: Catalog, since: date | None = None, step: str = "quarter") -> Tax:
+    """The AI tax of a work under the law of its ask; with ``since`` as a series from that day on, by ``step`` (month,
+    quarter, year)."""
+    asked = question_of(ask, catalog)
+    deal = asked.law.deal
+    market = Market(catalog, deal.to, asked.ask.law.vat == "paid")
+    dates = () if since is None else days(since, date.fromisoformat(deal.on), step)
+    field = _field(asked, market)
+    day = on_day(asked.law, deal.on, market)
+    cap, told = _cap(asked, day)
+    made = {terms: costs(asked, field, day, terms, cap) for terms in TERMS}
+    sides = {terms: side(asked, field, found) for terms, found in made.items()}
+    return Tax(
+        ask=asked.ask.resolved(),
+        deal=deal,
+        headline=_headline(asked.ask, sides),
+        sides=sides,
+        break_even=_break_even(asked, field, day, made),
+        series=tuple(_point(asked, field, on_day(asked.law, one, market)) for one in dates),
+        verdicts=_verdicts(day, made),
+        counterfactual=_counterfactual(asked.ask),
+        assumptions=(*asked.notes, *_assumptions(field, day), *told, *_duties(day, made)),
+        warnings=_warnings(asked, day, made),
+        provenance={"deadline": asked.deadline, "chips": len(field.entries), "considered": field.scored},
+    )
+
+
+def _field(asked: Question, market: Market) -> Field:
+    """Every chip with a price, and the domestic ones, whose break-even needs none."""
+    return searched(asked, market.priced, set(domestic(asked, asked.catalog.chips)))
+
+
+def _point(asked: Question, field: Field, day: Day) -> TaxPoint:
+    """The tax on one day of a series."""
+    cap, _ = _cap(asked, day)
+    return TaxPoint(
+        day.on,
+        {terms: side(asked, field, costs(asked, field, day, terms, cap)) for terms in TERMS},
+    )
+
+
+def _cap(asked: Question, day: Day) -> tuple[Cap, tuple[str, ...]]:
+    """(the most chips of a type that are to be had, what is to be said of it): law.count, else the supply table."""
+    most = asked.ask.law.count
+    if most is not None:
+        return (lambda chip: float(most)), (f"quantity: at most {most:,} chips are to be had, as asked",)
+    supply, place = asked.catalog.supply, asked.law.deal.to
+    known: dict[str, float] = {}
+
+    def cap(chip: Chip) -> float:
+        if chip.name not in known:
+            found = supply.at(chip.name, place, day.on)
+            known[chip.name] = math.inf if found is None or found.value is None else found.value
+        return known[chip.name]
+
+    return cap, ("quantity: by the supply table; of a chip that it does not have any number is to be had (--count)",)
+
+
+def _headline(ask: Ask, sides: Mapping[str, TaxSide]) -> str:
+    """The way to pay that is told first: the asked one, else a purchase; the other where only that has a number."""
+    first = "rent" if ask.cluster.terms == "rent" else "buy"
+    other = "buy" if first == "rent" else "rent"
+    return other if sides[first].tax is None and sides[other].tax is not None else first
+
+
+def _break_even(asked: Question, field: Field, day: Day, made: Mapping[str, Costs]) -> tuple[BreakEven, ...]:
+    return tuple(break_even(asked, field, day, made["buy"].reference))
+
+
+def _verdicts(day: Day, made: Mapping[str, Costs]) -> tuple[Verdict, ...]:
+    """What the rules say of the chips of all plans, once each."""
+    best = [item for found in made.values() for item in (found.reference, found.local) if item]
+    chips = {item.entry.chip.name: item.entry.chip for item in best}
+    return tuple(day.law.verdict(chip) for chip in chips.values())
+
+
+def _counterfactual(ask: Ask) -> str:
+    """What was changed in the rules, in words."""
+    told = [f"without {name}" for name in ask.law.without]
+    return "; ".join(told + [f"{name} = {value:g}" for name, value in sorted(ask.law.thresholds.items())])
+
+
+def _assumptions(field: Field, day: Day) -> tuple[str, ...]:
+    """What the comparison rests on: which chips are in it, and which are left out for want of a figure."""
+    out = [entry.chip for entry in field.entries.values() if day.out(entry.chip)]
+    doubtful = undecided([day.law.verdict(chip) for chip in out if not day.law.usable(chip)])
+    bare = [item for item in field.refused if item.reason == "no price is known"]
+    told = [
+        f"{len(out)} chips were out by {day.on} and can do this work; {len(bare)} more of the catalogue have no price"
+    ]
+    if doubtful:
+        told.append("not usable, since what the rules say is unknown: " + ", ".join(doubtful))
+    there = [chip.name for chip in out if day.usable(chip, "rent") and not day.law.usable(chip)]
+    if there:
+        told.append(f"rented from what the law let in before: {', '.join(there)}")
+    return tuple(told)
+
+
+def _duties(day: Day, made: Mapping[str, Costs]) -> tuple[str, ...]:
+    """What the rules themselves take of the chips of the local purchase, and who bears it."""
+    best = made["buy"].local
+    if best is None:
+        return ()
+    chip = best.entry.chip
+    borne = {duty.name for duty in day.taken(chip)}
+    return tuple(
+        f"{chip.name}: {duty.rate:.0%} ({duty.note or duty.name}; {duty.base}) is "
+        + ("in the duties" if duty.name in borne else "not counted: it is in the seller's price")
+        for duty in day.law.verdict(chip).duties
+    )
+
+
+def _warnings(asked: Question, day: Day, made: Mapping[str, Costs]) -> tuple[str, ...]:
+    """What a reader should know of the chips of the local plans."""
+    best = [found.local.entry.chip for found in made.values() if found.local]
+    return mindful(day.law, {chip.name: chip for chip in best}.values(), asked.site)

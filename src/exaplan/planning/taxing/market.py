@@ -1,0 +1,152 @@
+"""What chips cost on a day, seen from home or from the destination, and which of them may be had there on that day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from exaplan.catalog import Catalog
+from exaplan.catalog.prices import HOME, Price
+from exaplan.nouns import Chip, Cluster, Duty
+from exaplan.planning.legal import Law, released
+from exaplan.planning.offers import Basis, Quote, quotes
+from exaplan.rules import timeline
+
+TERMS = ("buy", "rent")
+
+
+@dataclass(frozen=True)
+class Market:
+    """Quotes by chip, day, basis and terms, each read once. country: of the destination; vat: whether the buyer bears
+    it."""
+
+    catalog: Catalog
+    country: str
+    vat: bool
+    _known: dict[tuple[str, str, Basis, str], tuple[Quote, ...]] = field(default_factory=dict, compare=False)
+    _years: dict[str, Catalog] = field(default_factory=dict, compare=False)
+
+    @property
+    def home(self) -> Basis:
+        """Prices of home, before duties and taxes; a chip without a price there takes that of its parent."""
+        return Basis(place=HOME, parent=True)
+
+    @property
+    def local(self) -> Basis:
+        """Prices of the destination, before duties and taxes."""
+        return Basis(place=self.country, parent=True)
+
+    @property
+    def taxed(self) -> Basis:
+        """Prices of the destination with import duty and value-added tax."""
+        return Basis(place=self.country, duties=True, parent=True, vat=self.vat)
+
+    def quotes(self, cluster: Cluster, day: str, basis: Basis, terms: str) -> tuple[Quote, ...]:
+        """The ways to pay for the chip of a cluster, at prices of no later year than the day's."""
+        key = (cluster.chip.name, day, basis, terms)
+        if key not in self._known:
+            found = quotes(self.until(day), cluster, terms, day, basis=basis)
+            self._known[key] = tuple(quote for quote in found if timely(quote.figure.date, day))
+        return self._known[key]
+
+    def until(self, day: str) -> Catalog:
+        """The catalogue without prices of later years."""
+        year = day[:4]
+        if year not in self._years:
+            self._years[year] = with_prices(self.catalog, (row for row in self.catalog.prices if timely(row.date, day)))
+        return self._years[year]
+
+    def priced(self, cluster: Cluster) -> bool:
+        """Whether any price of a chip is known, of any day and place: every basis looks everywhere in the end."""
+        return bool(quotes(self.catalog, cluster, "any", basis=self.home))
+
+    def rented_there(self, chip: Chip, day: str) -> bool:
+        """Whether a rent of the chip was asked in the destination itself, up to the year of the day."""
+        rows = self.until(day).prices
+        return any((row.item, row.kind, row.place) == (chip.name, "rent", self.country) for row in rows)
+
+
+def with_prices(catalog: Catalog, rows: Iterable[Price]) -> Catalog:
+    """The catalogue with other prices."""
+    made = Catalog(catalog.layers)
+    vars(made).update({**vars(catalog), "prices": tuple(rows)})
+    return made
+
+
+def timely(date: str, day: str) -> bool:
+    """Whether a price says something of a day (ISO): it was asked before it, or in the same year, since many prices
+    have no more than a year. One of a later year does not say that the chip could be had so early."""
+    return date[:4] <= day[:4]
+
+
+HARDWARE = ("chips", "host", "servers")  # parts of a purchase that a duty on chips is a share of
+CAPITAL = (*HARDWARE, "network", "storage", "duties", "vat")  # parts that are paid up front
+
+
+def dutied(quote: Quote, rate: float) -> Quote:
+    """A purchase with a further duty of ``rate`` [1] on its servers; what follows from the capital grows with it."""
+    share = sum(quote.parts.get(name, 0.0) for name in HARDWARE) / sum(quote.parts.get(name, 0.0) for name in CAPITAL)
+    more = 1.0 + rate * share
+    extra = (quote.rate - quote.upkeep[0]) * (more - 1.0)
+    whole = 1.0 + extra / quote.rate
+    return quote._replace(
+        rate=quote.rate * whole,
+        low=quote.low * whole,
+        high=quote.high * whole,
+        capital=quote.capital * more,
+        least=quote.least * more,
+        largest=quote.largest * more,
+        wear=quote.wear * more,
+        parts={**quote.parts, "duties": quote.parts.get("duties", 0.0) + extra},
+        ladder={tiers: dutied(one, rate) for tiers, one in quote.ladder.items()},
+    )
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day (ISO) with the law that holds on it."""
+
+    on: str
+    law: Law
+    market: Market
+
+    def out(self, chip: Chip) -> bool:
+        """Whether a chip was released by the day."""
+        return released(chip, self.on) is True
+
+    def quotes(self, cluster: Cluster, basis: Basis, terms: str) -> tuple[Quote, ...]:
+        """The ways to pay for the chip of a cluster, with what the rules themselves take of a chip that comes from
+        abroad, where duties are counted."""
+        found = self.market.quotes(cluster, self.on, basis, terms)
+        rate = sum(duty.rate for duty in self.taken(cluster.chip)) if basis.duties and terms == "buy" else 0.0
+        if not rate:
+            return found
+        return tuple(quote if quote.place == self.market.country else dutied(quote, rate) for quote in found)
+
+    def taken(self, chip: Chip) -> tuple[Duty, ...]:
+        """Duties of the rules that the buyer bears: a share of the seller's revenue is in the seller's price."""
+        return tuple(duty for duty in self.law.verdict(chip).duties if "seller" not in duty.base)
+
+    def usable(self, chip: Chip, terms: str) -> bool:
+        """Whether a chip may be bought, or rented, in the destination.
+
+        What the law let in before is there to be rented: a chip of which a rent is known there, and that could be
+        had under the law on some earlier day since its release.
+        """
+        if self.law.usable(chip):
+            return True
+        return terms == "rent" and self.market.rented_there(chip, self.on) and was_usable(self.law, chip)
+
+
+def was_usable(law: Law, chip: Chip) -> bool:
+    """Whether a chip could be had on some day since its release up to that of the law."""
+    since = (chip.release + "-01-01"[len(chip.release) - 4 :])[:10] if chip.release else ""
+    if not since or since > law.deal.on:
+        return False
+    found = timeline(law.sold(chip), law.deal, law.book, since=since)
+    return any(verdict.verdict in law.accept for on, verdict in found if on <= law.deal.on)
+
+
+def on_day(law: Law, day: str, market: Market) -> Day:
+    """The day of a series."""
+    return Day(day, law.on(day), market)

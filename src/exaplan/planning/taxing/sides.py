@@ -1,0 +1,196 @@
+"""The tax by one way to pay: five costs of the same work, from free of every rule to what is really to be had.
+
+C0  every chip that was released, at home prices, before duties and taxes
+C1  only the chips that may be had in the destination, still at home prices          C1 - C0  capability
+C2  at the prices of the destination                                                 C2 - C1  price
+C3  with import duty and value-added tax                                             C3 - C2  duties
+C4  with no more chips than are to be had                                            C4 - C3  quantity
+tax = C4 / C0 - 1; each part over C0. Each cost is the least expected one over chips, counts and layouts that meet the
+deadline.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from exaplan import draws
+from exaplan.answers import Priced
+from exaplan.answers.tax import TaxSide
+from exaplan.nouns import Chip
+from exaplan.planning.drafts import Draft
+from exaplan.planning.limits import amount, chips_of
+from exaplan.planning.offers import Basis
+from exaplan.planning.showing import shown
+from exaplan.planning.taxing.field import Entry, Field
+from exaplan.planning.taxing.market import Day
+from exaplan.planning.taxing.question import Question
+
+WORD = {"buy": "purchase price", "rent": "rent"}
+Cap = Callable[[Chip], float]
+
+
+@dataclass(frozen=True)
+class Best:
+    """The cheapest plan of a side. cost [USD]."""
+
+    entry: Entry
+    draft: Draft
+    cost: float
+
+
+def least(asked: Question, entries: Sequence[Entry], day: Day, basis: Basis, terms: str, cap: Cap) -> Best | None:
+    """The least expected cost over chips, counts and layouts that meet the deadline; None where nothing does."""
+    best: Best | None = None
+    for entry in entries:
+        paid = day.quotes(entry.candidate.setting.cluster, basis, terms)
+        for row in entry.fit if paid else ():
+            if row.count > cap(entry.chip):
+                continue
+            made = entry.bought(row, paid, asked)
+            if made.cost is not None and (best is None or made.cost < best.cost):
+                best = Best(entry, made, made.cost)
+    return best
+
+
+@dataclass(frozen=True)
+class Costs:
+    """C0 to C4 of one way to pay on one day; None where there is no plan."""
+
+    terms: str
+    day: Day
+    steps: tuple[Best | None, ...]
+
+    @property
+    def reference(self) -> Best | None:
+        """The best plan free of every rule."""
+        return self.steps[0]
+
+    @property
+    def local(self) -> Best | None:
+        """The best plan of what is to be had."""
+        return self.steps[4]
+
+
+def costs(asked: Question, field: Field, day: Day, terms: str, cap: Cap) -> Costs:
+    """The five costs of a side."""
+    out = [entry for entry in field.entries.values() if day.out(entry.chip)]
+    own = [entry for entry in out if day.usable(entry.chip, terms)]
+    market = day.market
+    ways = ((out, market.home, free), (own, market.home, free), (own, market.local, free), (own, market.taxed, free),
+            (own, market.taxed, cap))  # fmt: skip
+    return Costs(terms, day, tuple(least(asked, chips, day, basis, terms, most) for chips, basis, most in ways))
+
+
+def free(chip: Chip) -> float:
+    """No limit on the number of chips."""
+    return math.inf
+
+
+def side(asked: Question, field: Field, made: Costs) -> TaxSide:
+    """The tax of a side with its parts, its range and both plans."""
+    reference, local = made.reference, made.local
+    parts = _parts(made)
+    if reference is None or local is None:
+        return TaxSide(made.terms, None, parts, why=why(asked, field, made), notes=_notes(made))
+    tax = local.cost / reference.cost - 1.0
+    first, second = shown(reference.entry.candidate, reference.draft), shown(local.entry.candidate, local.draft)
+    low, high = _range(first, second, same_chip=reference.entry is local.entry)
+    return TaxSide(
+        made.terms,
+        tax,
+        parts,
+        low=low,
+        high=high,
+        reference=first,
+        local=second,
+        time_ratio=local.draft.time / reference.draft.time,
+        notes=_notes(made),
+    )
+
+
+def _parts(made: Costs) -> dict[str, float | None]:
+    """Differences of the costs over C0. [ratio]"""
+    known = [None if best is None else best.cost for best in made.steps]
+    first = known[0]
+    names = ("capability", "price", "duties", "quantity")
+    return {
+        name: None if first is None or now is None or before is None else (now - before) / first
+        for name, before, now in zip(names, known, known[1:], strict=False)
+    }
+
+
+def _range(reference: Priced, local: Priced, same_chip: bool) -> tuple[float, float]:
+    """80% interval of the tax: the intervals of both costs in quadrature. Of one and the same chip the time is that of
+    both sides, and only the prices are uncertain; one and the same offer has no range."""
+    first, second = _interval(reference, same_chip), _interval(local, same_chip)
+    mine, other = local.cost or 0.0, reference.cost or 1.0
+    if same_chip and first == second and mine == other:
+        return 0.0, 0.0
+    found = draws.product(second, mine, draws.Interval(1.0 / first.high, 1.0 / first.low), 1.0 / other)
+    return found.low - 1.0, found.high - 1.0
+
+
+def _interval(plan: Priced, by_price: bool) -> draws.Interval:
+    """Of the cost of a plan, by all that is uncertain or by its prices alone. [USD]"""
+    cost = plan.cost or 0.0
+    offer = next((item for item in plan.offers if item.terms == plan.terms), None)
+    if by_price and offer is not None and offer.low is not None and offer.high is not None:
+        return draws.Interval(min(offer.low, cost), max(offer.high, cost))
+    return draws.Interval(*plan.ranges["cost"])
+
+
+# -------------------------------------------------------------------------------------------------------- told
+
+
+def why(asked: Question, field: Field, made: Costs) -> str:
+    """Why a side has no plan: no chip, no price, or none that meets the deadline."""
+    day, terms = made.day, made.terms
+    free_side = made.reference is None
+    entries = [
+        item for item in field.entries.values() if day.out(item.chip) and (free_side or day.usable(item.chip, terms))
+    ]
+    place = "" if free_side else f" in {day.law.deal.to}"
+    if not entries:
+        return f"no chip that can do this work may be had{place} on {day.on}"
+    basis = day.market.home if free_side else day.market.taxed
+    priced = [item for item in entries if day.quotes(item.candidate.setting.cluster, basis, terms)]
+    if not priced:
+        return f"no {WORD[terms]} is known of any chip that may be had{place} on {day.on}"
+    if not free_side and made.steps[3] is not None:
+        return f"not enough chips are to be had{place}: the least plan takes {chips_of(made.steps[3].draft)}"
+    rows = [row for item in priced for row in item.rows]
+    best = min(rows, key=lambda row: row.bare.held, default=None)
+    near = (
+        f": the quickest that was found, {chips_of(best.bare)}, takes {amount('deadline', best.bare.held)}"
+        if best
+        else ""
+    )
+    return f"no chip with a known {WORD[terms]}{place} meets the deadline of {amount('deadline', asked.deadline)}{near}"
+
+
+STEPS = (
+    "free of every rule, home prices",
+    "capability: chips that may be had, home prices",
+    "price: local prices",
+    "duties: with import duty and VAT",
+    "quantity: with what is to be had",
+)
+
+
+def _notes(made: Costs) -> tuple[str, ...]:
+    """The plan behind each of the five costs."""
+    return tuple(
+        f"C{index} {name}: " + ("no plan" if best is None else f"{chips_of(best.draft)}, {_paid(best)}")
+        for index, (name, best) in enumerate(zip(STEPS, made.steps, strict=True))
+    )
+
+
+def _paid(best: Best) -> str:
+    """What a plan costs, and whose price it is."""
+    bill = best.draft.bill
+    quote = bill.quote if bill else None
+    place = f" of {quote.place}" if quote and quote.place else ""
+    dated = f" of {quote.figure.date}" if quote and quote.figure.date else ""
+    return f"{amount('money', best.cost)}" + (f", price{place}{dated}" if place or dated else "")

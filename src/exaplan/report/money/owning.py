@@ -1,0 +1,176 @@
+"""What owning a cluster costs and what making a chip of one's own costs, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from exaplan.answers.owning import Item, Made, Owned
+from exaplan.catalog import Catalog
+from exaplan.report import citing
+from exaplan.report.money.prices import dollars
+from exaplan.report.money.to_json import nodes_of, totals
+from exaplan.report.screen import amount, heading, percent, table
+from exaplan.report.sheets import NONE
+from exaplan.report.words import phrase, word
+
+HOUR, YEAR = 3600.0, 31_557_600.0  # s
+LEFT = ("source", "formula")
+
+
+def owned_view(owned: Owned, catalog: Catalog) -> list[RenderableType]:
+    """What ``exaplan own`` prints."""
+    cluster = owned.cluster
+    names = {"count": f"{cluster.count:,}", "chip": cluster.chip.name, "site": cluster.site.name}
+    names |= {
+        "nodes": f"{nodes_of(owned):,}",
+        "node": cluster.node.name,
+        "cooling": word(f"own.coolings.{owned.cooling}"),
+    }
+    return [
+        heading(word("own.title", **names)),
+        Text(word("own.where", **names), style="dim"),
+        Text(""),
+        Text(_owning_sentence(owned), style="bold"),
+        Text(""),
+        bill(owned.capital, word("own.capital")),
+        bill(owned.running, word("own.running"), HOUR),
+        _per(owned),
+        *(Text(line) for line in _figures(owned)),
+        *citing.told("plan.assumptions", owned.assumptions),
+        *citing.sources((*owned.sources, *(item.source for item in (*owned.capital, *owned.running))), catalog),
+    ]
+
+
+def _owning_sentence(owned: Owned) -> str:
+    whole = totals(owned.capital)["value"]
+    chip = whole / owned.cluster.count if owned.cluster.count else 0.0
+    told = word("own.headline", capital=amount(whole, "money"), chip=amount(chip, "money"))
+    hourly = owned.per.get("hour")
+    told += word("own.hourly", hour=dollars(hourly[0])) if hourly else ""
+    if owned.rent is None:
+        return told + word("own.no_rent")
+    rent = dollars(owned.rent)
+    if owned.break_even is None:
+        return told + word("own.never", rent=rent)
+    return told + word("own.even", rent=rent, time=amount(owned.break_even, "time"))
+
+
+def bill(items: Sequence[Item], title: str, seconds: float = 1.0) -> RenderableType:
+    """The lines of a bill with their shares of it and their sum; running ones [USD/s] times ``seconds``."""
+    whole = totals(items)["value"]
+    rows: list[Sequence[object]] = [_line(item, whole, seconds) for item in items]
+    sums = [_money(totals(items)[name] * seconds) for name in ("value", "low", "high")]
+    rows.append([Text(word("estimate.total"), style="bold"), *sums, "100%", "", ""])
+    return table(("item", "value", "low", "high", "share", "formula", "source"), rows, title, LEFT, tight=True)
+
+
+def _line(item: Item, whole: float, seconds: float) -> list[object]:
+    ends = [_money(getattr(item, name) * seconds) for name in ("value", "low", "high")]
+    share = percent(item.value / whole) if whole else NONE
+    return [part_name(item.name), *ends, share, phrase(item.formula), item.source]
+
+
+def part_name(name: str) -> str:
+    """A part of a bill, spelled out."""
+    return word(f"parts.{name}")
+
+
+def _money(value: float) -> str:
+    shown = dollars(abs(value)) if abs(value) < 1000 else amount(abs(value), "money")
+    return f"-{shown}" if value < 0 else shown
+
+
+def _per(owned: Owned) -> RenderableType:
+    rows = [[word(f"own.per.{name}"), *(_each(end) for end in ends)] for name, ends in owned.per.items()]
+    return table(("per", "value", "low", "high"), rows, word("own.each"))
+
+
+def _each(value: float | None) -> str:
+    if value is None:
+        return NONE
+    return amount(value, "money") if 0 < abs(value) < 0.01 or abs(value) >= 1000 else dollars(value)
+
+
+def _figures(owned: Owned) -> Iterator[str]:
+    """Power, life and money's price, carbon and water."""
+    names = {"it": amount(owned.it_power, "power"), "power": amount(owned.power, "power")}
+    yield word("own.power", each=amount(owned.it_power / max(owned.cluster.count, 1), "power"), **names)
+    rates = {"life": amount(owned.life, "time"), "wacc": percent(owned.wacc)}
+    yield word("own.rates", residual=percent(owned.residual), used=percent(owned.utilisation, 0), **rates)
+    carbon = [f"{word(f'own.carbon.{name}')} {amount(value, 'mass')}" for name, value in _numbers(owned)]
+    if carbon:
+        yield word("own.emits", parts=word("law.comma").join(carbon))
+    if owned.water is not None:
+        yield word("own.water", flow=f"{owned.water:,.3g}")
+
+
+def _numbers(owned: Owned) -> Iterator[tuple[str, float]]:
+    for name, value in owned.carbon.items():
+        if isinstance(value, (int, float)):
+            yield name, float(value)
+
+
+# -------------------------------------------------------------------------------------------------- making
+
+
+def made_view(made: Made, catalog: Catalog) -> list[RenderableType]:
+    """What ``exaplan make`` prints."""
+    names = {"rival": made.rival, "price": dollars(made.rival_price), "measure": phrase(made.measure)}
+    return [
+        heading(made.title or made.name),
+        Text(""),
+        Text(made_sentence(made), style="bold"),
+        Text(""),
+        bill(made.unit, word("make.unit")),
+        bill(made.once, word("make.once")),
+        *(Text(line) for line in _wafer_lines(made)),
+        Text(word("make.rival", ratio=f"{made.ratio:,.3g}", **names)),
+        *citing.told("plan.assumptions", made.assumptions),
+        *citing.sources((*made.sources, *_cited((*made.once, *made.unit))), catalog),
+    ]
+
+
+def mades_view(mades: Sequence[Made], catalog: Catalog) -> list[RenderableType]:
+    """Several chips of one's own in one table."""
+    columns = ("name", "title", "cost_each", "low", "high", "paid_once", "rival", "volume")
+    rows = [_made_row(made) for made in mades]
+    used = [name for made in mades for name in made.sources]
+    return [
+        table(columns, rows, word("make.designs"), ("title",), fixed=("rival",)),
+        Text(word("make.more"), style="dim"),
+        *citing.sources(used, catalog),
+    ]
+
+
+def _made_row(made: Made) -> list[str]:
+    ends = [dollars(value) for value in (made.cost, made.low, made.high)]
+    once = amount(totals(made.once)["value"], "money")
+    return [made.name, phrase(made.title), *ends, once, made.rival, count(made.volume)]
+
+
+def _cited(items: Iterable[Item]) -> Iterator[str]:
+    return (item.source for item in items)
+
+
+def made_sentence(made: Made) -> str:
+    """What one costs to make, and from how many on that is cheaper than buying."""
+    ends = (dollars(made.low), dollars(made.high))
+    told = word("make.headline", cost=dollars(made.cost), low=ends[0], high=ends[1])
+    if made.volume is None:
+        return told + word("make.never", rival=made.rival)
+    volume = {"volume": count(made.volume), "low": count(made.volume_low), "high": count(made.volume_high)}
+    return told + word("make.even", rival=made.rival, **volume)
+
+
+def count(value: float | None) -> str:
+    """A number of chips; ``no number`` where none is enough."""
+    return word("make.no_number") if value is None else f"{value:,.0f}"
+
+
+def _wafer_lines(made: Made) -> Iterator[str]:
+    yield word("make.dies", dies=f"{made.dies:,.0f}", share=percent(made.yield_share))
+    if made.wafers is not None:
+        yield word("make.wafers", wafers=f"{made.wafers:,.0f}")

@@ -1,0 +1,309 @@
+"""The AI tax for the terminal: one sentence, the steps from the reference to the local cost, both plans, the series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from exaplan.answers import Priced
+from exaplan.answers.tax import PARTS, BreakEven, Tax, TaxPoint, TaxSide
+from exaplan.catalog import Catalog
+from exaplan.report import citing
+from exaplan.report.law.check import brief, place_name
+from exaplan.report.money.prices import dollars
+from exaplan.report.screen import amount, heading, listed, percent, table
+from exaplan.report.sheets import NONE, short_text
+from exaplan.report.words import phrase, word
+
+BAR = 24  # characters of the reference cost in the waterfall
+COLUMNS, ROWS = 78, 12  # characters of the plot
+
+
+def tax_view(tax: Tax, catalog: Catalog) -> list[RenderableType]:
+    """What ``exaplan tax`` prints."""
+    return [
+        heading(title(tax, catalog)),
+        Text(""),
+        *(Text(line, style="bold") for line in headlines(tax)),
+        Text(""),
+        *(part for side in ordered(tax) for part in side_view(side)),
+        *break_even_view(tax.break_even),
+        *series_view(tax),
+        *listed(word("tax.verdicts"), (brief(verdict) for verdict in tax.verdicts)),
+        *(
+            [Text(word("tax.counterfactual", what=phrase(tax.counterfactual)), style="yellow")]
+            if tax.counterfactual
+            else []
+        ),
+        *citing.told("plan.warnings", tax.warnings, "yellow"),
+        *citing.told("plan.assumptions", tax.assumptions),
+        *citing.sources(sources_of(tax), catalog),
+        Text(word("tax.range"), style="dim"),
+        citing.advice(),
+    ]
+
+
+def title(tax: Tax, catalog: Catalog) -> str:
+    """The work, the place and the day."""
+    model = tax.ask.get("model") or tax.ask.get("system") or word("tax.work")
+    return word("tax.title", model=model, to=place_name(tax.deal.to, catalog), on=tax.deal.on)
+
+
+def ordered(tax: Tax) -> list[TaxSide]:
+    """The ways to pay, the one that is told first in front."""
+    return [tax.sides[name] for name in sorted(tax.sides, key=lambda name: (name != tax.headline, name))]
+
+
+def headlines(tax: Tax) -> Iterator[str]:
+    """One sentence for each way to pay."""
+    for side in ordered(tax):
+        yield sentence(side)
+
+
+def sentence(side: TaxSide) -> str:
+    """The tax by one way to pay: how large, in what range, and what it is made of."""
+    terms = word(f"tax.terms.{side.terms}")
+    if side.tax is None:
+        why = phrase(side.why).rstrip(".") or word("tax.unknown")
+        return word("tax.none", terms=terms, why=why) + word("law.stop")
+    ends = (side.low, side.high)
+    known = None not in ends
+    span = word("tax.span", low=signed(side.low), high=signed(side.high)) if known else ""
+    told = word(
+        "tax.headline" if side.tax >= 0 else "tax.cheaper", terms=terms, tax=percent(abs(side.tax), 0), span=span
+    )
+    parts = [f"{word(f'tax.parts.{name}')} {signed(side.parts.get(name))}" for name in PARTS if side.parts.get(name)]
+    return told + (word("tax.made_of", parts=word("law.comma").join(parts)) if parts else "") + word("law.stop")
+
+
+def signed(value: float | None, digits: int = 0) -> str:
+    """A share with its sign; a dash where it is unknown."""
+    return NONE if value is None else f"{value * 100:+.{digits}f}%"
+
+
+def side_view(side: TaxSide) -> list[RenderableType]:
+    """One way to pay: the steps from the reference to the local cost, and the two plans side by side."""
+    if side.tax is None and not (side.reference or side.local or side.notes):
+        return []
+    made: list[RenderableType] = [heading(word("tax.by", terms=word(f"tax.terms.{side.terms}")))]
+    if side.tax is not None:
+        made.append(table(("step", "share", "money", "sum", ""), waterfall(side), left=("",)))
+    if side.reference or side.local:
+        made.append(table(("", "reference", "local"), plans(side), left=("reference", "local")))
+    if side.time_ratio is not None:
+        made.append(Text(word("tax.slower", ratio=f"{side.time_ratio:.3g}")))
+    return [*made, *listed(word("explain.notes"), map(phrase, side.notes)), Text("")]
+
+
+def waterfall(side: TaxSide) -> list[list[object]]:
+    """Rows: the reference, each part on top of it, what no part explains, the local cost; they add up."""
+    base = side.reference.cost if side.reference and side.reference.cost else None
+    rows: list[list[object]] = [
+        [word("tax.reference"), "100%", _dollars(1.0, base), _dollars(1.0, base), _bar(0.0, 1.0)]
+    ]
+    level = 1.0
+    for name in PARTS:
+        part = side.parts.get(name)
+        if part is None:
+            rows.append([word(f"tax.parts.{name}"), NONE, NONE, "", word("tax.unknown")])
+            continue
+        rows.append(_step(word(f"tax.parts.{name}"), part, base, level))
+        level += part
+    rest = (1.0 + side.tax if side.tax is not None else level) - level
+    if abs(rest) > 5e-4:
+        rows.append(_step(word("tax.rest"), rest, base, level))
+        level += rest
+    whole = Text(word("tax.local"), style="bold")
+    return [*rows, [whole, percent(level, 0), _dollars(level, base), _dollars(level, base), _bar(0.0, level)]]
+
+
+def _dollars(share: float, base: float | None) -> str:
+    return amount(share * base, "money") if base else NONE
+
+
+def _step(name: str, part: float, base: float | None, level: float) -> list[object]:
+    money = ("-" if part < 0 else "+") + amount(abs(part) * base, "money") if base else NONE
+    total = amount((level + part) * base, "money") if base else NONE
+    return [name, signed(part), money, total, _bar(level, level + part)]
+
+
+def _bar(start: float, end: float) -> Text:
+    """A bar from one level to another, the reference being ``BAR`` characters."""
+    low, high = sorted((max(start, 0.0), max(end, 0.0)))
+    cells = [min(round(level * BAR), 2 * BAR) for level in (low, high)]
+    width = max(cells[1] - cells[0], 1 if high > low else 0)
+    return Text(" " * cells[0] + ("█" if end >= start else "▒") * width, style="cyan")
+
+
+def plans(side: TaxSide) -> list[list[str]]:
+    """The reference plan and the local one, row by row."""
+    ways = (side.reference, side.local)
+    return [[word(f"tax.rows.{name}"), *(ROW[name](way) if way else NONE for way in ways)] for name in ROW]
+
+
+def _where(priced: Priced) -> str:
+    return priced.cluster.site.name if priced.cluster else NONE
+
+
+def _chips(priced: Priced) -> str:
+    name = priced.cluster.chip.name if priced.cluster else "?"
+    return f"{priced.estimate.layout.chips:,} {name}"
+
+
+def _nodes(priced: Priced) -> str:
+    return f"{priced.nodes:,} {priced.cluster.node.name}" if priced.cluster else f"{priced.nodes:,}"
+
+
+def _price(priced: Priced) -> str:
+    taken = next((offer for offer in priced.offers if offer.terms == priced.terms), None)
+    parts = (taken.source, taken.date, taken.place) if taken else (priced.price_source,)
+    return ", ".join(part for part in parts if part) or NONE
+
+
+def _cost(priced: Priced) -> str:
+    low, high = priced.ranges.get("cost", (None, None))
+    value = amount(priced.cost, "money")
+    return value if low is None else word("tax.ends", value=value, low=amount(low, "money"), high=amount(high, "money"))
+
+
+def _made_of(priced: Priced) -> str:
+    taken = next((offer for offer in priced.offers if offer.terms == priced.terms), None)
+    parts = sorted(taken.parts.items(), key=lambda item: -item[1]) if taken else []
+    told = (f"{word(f'parts.{name}')} {_signed_money(value)}" for name, value in parts if value)
+    return word("law.comma").join(told) or NONE
+
+
+def _signed_money(value: float) -> str:
+    return ("-" if value < 0 else "") + amount(abs(value), "money", 2)
+
+
+ROW = {
+    "chips": _chips,
+    "nodes": _nodes,
+    "site": _where,
+    "layout": lambda priced: short_text(priced.estimate.layout),
+    "time": lambda priced: amount(priced.time, "time"),
+    "cost": _cost,
+    "parts": _made_of,
+    "price": _price,
+}
+
+
+# --------------------------------------------------------------------------------- break-even and series
+
+
+def break_even_view(rows: Sequence[BreakEven]) -> list[RenderableType]:
+    """At what price, or at what speed, each domestic chip ends the tax."""
+    if not rows:
+        return []
+    columns = ("chip", "now", "even_price", "even_speed", "note")
+    return [table(columns, break_even_rows(rows), word("tax.break_even"), left=("note",))]
+
+
+def break_even_rows(rows: Sequence[BreakEven]) -> list[list[str]]:
+    """Chip, today's price, the price and the speed that end the tax, note."""
+    return [[row.chip, dollars(row.now), _even_price(row), _even_speed(row), phrase(row.note)] for row in rows]
+
+
+def _even_price(row: BreakEven) -> str:
+    return word("tax.not_free") if row.price is None else dollars(row.price)
+
+
+def _even_speed(row: BreakEven) -> str:
+    return word("tax.no_speed") if row.throughput is None else f"x {row.throughput:.3g}"
+
+
+def series_view(tax: Tax) -> list[RenderableType]:
+    """The tax by day: drawn, and as a table."""
+    if not tax.series:
+        return []
+    columns, rows, left = series_rows(tax)
+    lines = plot(tax.series, [side.terms for side in ordered(tax)])
+    return [
+        heading(word("tax.series")),
+        *(Text(line) for line in lines),
+        *([Text("")] if lines else []),
+        table(columns, rows, left=left, tight=True),
+    ]
+
+
+def series_rows(tax: Tax) -> tuple[tuple[str, ...], list[list[str]], tuple[str, ...]]:
+    """Columns, rows, and the columns that align left: tax, range and chips of each day, by each way to pay."""
+    names = [side.terms for side in ordered(tax)]
+    columns = ("date", *(column for name in names for column in (f"tax_{name}", f"range_{name}", f"chips_{name}")))
+    left = tuple(column for column in columns if column.startswith(("range", "chips")))
+    return columns, [_series_row(point, names) for point in tax.series], left
+
+
+def _series_row(point: TaxPoint, names: Sequence[str]) -> list[str]:
+    cells = [point.on]
+    for name in names:
+        side = point.sides.get(name) or TaxSide(name, None)
+        known = side.low is not None and side.high is not None
+        span = f"{signed(side.low)} … {signed(side.high)}" if known else NONE
+        chips = [_chip_name(way) for way in (side.reference, side.local)]
+        told = " -> ".join(chips) if side.tax is not None else phrase(side.why) or NONE
+        cells += [signed(side.tax), span, told]
+    return cells
+
+
+def _chip_name(priced: Priced | None) -> str:
+    return priced.cluster.chip.name if priced and priced.cluster else NONE
+
+
+def plot(points: Sequence[TaxPoint], names: Sequence[str]) -> list[str]:
+    """The series as characters: one letter for each way to pay, over the days; [] with fewer than two values."""
+    known = {name: [_tax_at(point, name) for point in points] for name in names}
+    values = [value for row in known.values() for value in row if value is not None]
+    if len(points) < 2 or len(values) < 2:
+        return []
+    low, high = min(0.0, *values), max(0.0, *values)
+    span = low, high if high > low else low + 0.1
+    field = [[" "] * COLUMNS for _ in range(ROWS)]
+    field[_row(0.0, span)] = ["·"] * COLUMNS
+    for name, row in reversed(known.items()):
+        for at, value in enumerate(row):
+            if value is not None:
+                field[_row(value, span)][round(at / (len(points) - 1) * (COLUMNS - 1))] = _letter(name)
+    drawn = [name for name in names if any(value is not None for value in known[name])]
+    return [*_framed(field, span), *_foot(points, drawn)]
+
+
+def _row(value: float, span: tuple[float, float]) -> int:
+    return ROWS - 1 - round((value - span[0]) / (span[1] - span[0]) * (ROWS - 1))
+
+
+def _framed(field: Sequence[Sequence[str]], span: tuple[float, float]) -> Iterator[str]:
+    """The field with its frame, and the tax at the bottom, at nothing and at the top."""
+    marks = {_row(value, span): signed(value) if value else "0%" for value in (*span, 0.0)}
+    for at, cells in enumerate(field):
+        yield f"{marks.get(at, ''):>7} {'┤' if at in marks else '│'}{''.join(cells)}".rstrip()
+
+
+def _foot(points: Sequence[TaxPoint], drawn: Sequence[str]) -> list[str]:
+    """The axis of days with its ends, and what the letters mean."""
+    first, last = points[0].on, points[-1].on
+    legend = "   ".join(f"{_letter(name)} {word(f'tax.terms.{name}')}" for name in drawn)
+    ends = f"{'':9}{first}{last:>{COLUMNS - len(first)}}"
+    return [f"{'':8}└{'─' * COLUMNS}", ends, f"{'':9}{legend}"]
+
+
+def _letter(name: str) -> str:
+    return name[:1].upper()
+
+
+def _tax_at(point: TaxPoint, name: str) -> float | None:
+    side = point.sides.get(name)
+    return side.tax if side else None
+
+
+def sources_of(tax: Tax) -> Iterator[str]:
+    """Sources of the prices of both plans and of the clauses."""
+    for side in tax.sides.values():
+        for plan in (side.reference, side.local):
+            if plan:
+                yield plan.price_source
+                yield from (offer.source for offer in plan.offers if offer.terms == plan.terms)
+    yield from (clause.source for verdict in tax.verdicts for clause in verdict.clauses[:1])

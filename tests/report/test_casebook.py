@@ -1,0 +1,104 @@
+"""What is shown of the casebook: as a table, one by one, in English and Chinese, and as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jsonschema
+import pytest
+from made_answers import cases
+
+from exaplan.answers.casebook import VERDICTS
+from exaplan.catalog import Catalog, load
+from exaplan.report import casebook, schemas, screen, to_json
+from exaplan.report.words import speaking, words
+
+Golden = Callable[[str, str], None]
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    """The bundled catalogue."""
+    return load()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_cases_are_drawn(language: str, catalog: Catalog, golden: Golden) -> None:
+    """The table, and one case with claim, computation, answer, verdict and sources."""
+    with speaking(language):
+        table, one = screen.draw(casebook.cases_view(cases())), screen.draw(casebook.case_view(cases()[0], catalog))
+    golden(f"made_cases_{language}.txt", table)
+    golden(f"made_case_{language}.txt", one)
+
+
+def test_the_chinese_casebook_has_no_english_words_of_ours(catalog: Catalog) -> None:
+    """In Chinese only names, units, formulas, sources and commands stay in Latin letters."""
+    with speaking("zh"):
+        told = screen.draw(casebook.cases_view(cases()))
+    for text in ("H100", "MW", "exaplan cases NAME", "--json", "barge-power", "rule-date", "AI"):
+        told = told.replace(text, "")
+    assert not re.search(r"[A-Za-z]{2,}", told), told
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_each_verdict_has_words_in_each_language(verdict: str) -> None:
+    """holds, wrong, garbled, misattributed, not sourced, not computable."""
+    key = verdict.replace(" ", "_")
+    assert words("en")["cases"]["verdicts"][key] == verdict
+    assert re.search("[\u4e00-\u9fff]", words("zh")["cases"]["verdicts"][key])
+
+
+def test_the_json_of_a_case_has_the_keys_of_the_contract(catalog: Catalog) -> None:
+    """The published schemas accept it; texts stand in both languages; unknown sources keep their id."""
+    both = json.loads(to_json.text(casebook.cases_json(cases(), catalog)))
+    jsonschema.validate(both, schemas.schema("cases"))
+    one = json.loads(to_json.text(casebook.case_json(cases()[0], catalog)))
+    jsonschema.validate(one, schemas.schema("case"))
+    for key in ("name", "claim", "ask", "answer", "range", "verdict", "sources"):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({other: one[other] for other in one if other != key}, schemas.schema("case"))
+    assert (one["answer"], one["range"], one["verdict"]) == (12.75, [11.25, 12.75], "wrong")
+    assert one["texts"]["claim"]["zh"].startswith("这艘") and one["claim"] == "The barge takes 100 MW."
+    assert [source["id"] for source in one["sources"]] == ["epoch-prices", "unheard-of"]
+    assert both["cases"][1]["answer"] is True and both["cases"][1]["range"] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "told"),
+    [
+        (12.75, "MW", "12.75 MW"),
+        (10_200.0, "W", "10,200 W"),
+        (0.12345678, "ratio", "0.1235"),
+        (9.9e18, "FLOP/s", "9.9e+18 FLOP/s"),
+        (1250, "", "1,250"),
+        (2023.0, "", "2,023"),
+        (0, "", "0"),
+        (True, "", "yes"),
+        (False, "", "no"),
+        (None, "W", "–"),  # noqa: RUF001
+        ("2023-10-17", "", "2023-10-17"),
+        (["a100", "h100"], "", "a100, h100"),
+    ],
+)
+def test_any_answer_is_written(value: Any, unit: str, told: str) -> None:
+    """Numbers to four digits with their unit, truths, dates, lists."""
+    assert casebook.value_text(value, unit) == told
+
+
+def test_cases_are_found_by_any_of_their_words() -> None:
+    """Name, claim, verdict, in either language, in any case of letters."""
+    barge, year = cases()
+    assert casebook.matches(barge, "BARGE") and casebook.matches(barge, "海上") and casebook.matches(year, "holds")
+    assert not casebook.matches(year, "barge")
+
+
+def test_an_answer_without_range_has_none() -> None:
+    """Equal or unknown ends are no range."""
+    barge = cases()[0]
+    assert casebook.answer_text(barge) == "12.75 MW (11.25 to 12.75 MW)"
+    assert casebook.answer_text(replace(barge, low=None)) == "12.75 MW"
+    assert casebook.answer_text(replace(barge, low=12.75)) == "12.75 MW"

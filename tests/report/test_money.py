@@ -1,0 +1,220 @@
+"""What is shown of prices, of the AI tax, of owning and making: tables, JSON, charts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jsonschema
+import pytest
+from made_answers import made_chip, owned, price_rows, readings, side, tax
+from rich.cells import cell_len
+
+from exaplan.answers.tax import PARTS, Tax, TaxSide
+from exaplan.catalog import Catalog, load
+from exaplan.errors import InputError
+from exaplan.report import money, schemas, screen, to_json
+from exaplan.report.money.charts import charts
+from exaplan.report.money.taxes import plot, sentence, waterfall
+from exaplan.report.words import speaking
+
+Golden = Callable[[str, str], None]
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    """The bundled catalogue."""
+    return load()
+
+
+@pytest.fixture(scope="module")
+def made(catalog: Catalog) -> Tax:
+    """A tax by purchase, none by rent, with a series."""
+    return tax(catalog)
+
+
+def written(value: Any) -> Any:
+    """JSON as it comes back from a file."""
+    return json.loads(to_json.text(value))
+
+
+# ------------------------------------------------------------------------------------------------------ tax
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_tax_is_drawn(language: str, made: Tax, catalog: Catalog, golden: Golden) -> None:
+    """The sentence, the steps, both plans, break-even, the series drawn and as a table, within the screen."""
+    with speaking(language):
+        told = screen.draw(money.tax_view(made, catalog))
+    golden("made_tax.txt" if language == "en" else "made_tax_zh.txt", told)
+    assert max(map(cell_len, told.splitlines())) <= screen.WIDTH
+
+
+def test_the_steps_of_a_tax_add_up(catalog: Catalog) -> None:
+    """Reference plus every part is the local cost; what no part explains is its own row."""
+    found = side(catalog)
+    rows = [[str(cell) for cell in row] for row in waterfall(found)]
+    assert [row[1] for row in rows] == ["100%", "+25%", "+20%", "+10%", "-5%", "150%"]
+    assert rows[-1][3] == "$1.5M" and rows[-2][3] == rows[-1][3]
+    unexplained = waterfall(replace(found, tax=0.6))
+    assert [str(row[1]) for row in unexplained][-2:] == ["+10%", "160%"] and len(unexplained) == len(rows) + 1
+    assert [str(row[0]) for row in unexplained][-2] == "rest"
+    unknown = waterfall(replace(found, parts={"price": 0.5}))
+    assert [str(row[-1]) for row in unknown].count("not known") == len(PARTS) - 1
+
+
+def test_a_tax_is_a_sentence(catalog: Catalog) -> None:
+    """Dearer, cheaper, and why there is none; the largest words are the number and its range."""
+    found = side(catalog)
+    assert sentence(found).startswith("bought: the same work costs 50% more (80% range +30% to +80%): ")
+    cheaper = replace(found, tax=-0.1, low=None, high=None, parts={})
+    assert sentence(cheaper) == "bought: the same work costs 10% less."
+    assert sentence(TaxSide("rent", None, why="no rent is known")).endswith("no tax can be told: no rent is known")
+
+
+def test_the_json_of_a_tax_has_the_keys_of_the_contract(made: Tax, catalog: Catalog) -> None:
+    """The published schema accepts it and requires each promised key; the headline's figures stand at the top."""
+    document, schema = written(money.tax_json(made, catalog)), schemas.schema("tax")
+    jsonschema.validate(document, schema)
+    for key in ("tax", "parts", "reference", "local", "break_even", "range", "sides", "series", "advice"):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({other: document[other] for other in document if other != key}, schema)
+    assert document["parts"] == {"price": 0.2, "capability": 0.25, "duties": 0.1, "quantity": -0.05}
+    assert sum(document["parts"].values()) == pytest.approx(document["tax"])
+    assert document["range"] == [0.3, 0.8] and document["terms"] == "buy"
+    assert document["local"]["cost"] / document["reference"]["cost"] - 1 == pytest.approx(document["tax"])
+    assert document["sides"]["rent"] == document["sides"]["rent"] | {"tax": None, "why": "no rent is known in CN"}
+    assert [point["on"] for point in document["series"]] == ["2023-10-01", "2024-01-01", "2024-04-01"]
+    assert document["series"][2]["sides"]["rent"]["tax"] == -0.1
+    assert {"epoch-prices"} <= document["provenance"]["sources"].keys()
+
+
+def test_a_tax_without_any_plan_is_still_an_answer(made: Tax, catalog: Catalog) -> None:
+    """No side has a number: null everywhere, and the reason is told."""
+    none = replace(made, sides={"buy": TaxSide("buy", None, why="no price is known")}, series=())
+    document = written(money.tax_json(none, catalog))
+    jsonschema.validate(document, schemas.schema("tax"))
+    assert document["tax"] is None and document["reference"] is None
+    assert "no tax can be told: no price is known" in screen.draw(money.tax_view(none, catalog))
+
+
+def test_the_series_is_drawn_with_its_days(made: Tax) -> None:
+    """One letter for each way to pay at its height; too few days are not drawn."""
+    lines = plot(made.series, ["buy", "rent"])
+    assert lines[0].startswith("   +50% ┤") and lines[0].count("B") == 2
+    assert any("R" in line and line.startswith("   -10% ┤") for line in lines)
+    assert "2023-10-01" in lines[-2] and "2024-04-01" in lines[-2]
+    assert plot(made.series[:1], ["buy"]) == []
+
+
+def test_charts_of_a_tax_are_its_numbers(made: Tax) -> None:
+    """The waterfall ends at the local cost; the series has a point for each day and way to pay that has a number."""
+    found = charts(made)
+    assert list(found) == ["parts", "series"]
+    bars = found["parts"]["data"]["values"]
+    assert bars[0]["high"] == 1.0 and bars[-1]["high"] == pytest.approx(1.5)
+    assert bars[1]["low"] == 1.0 and bars[1]["high"] == pytest.approx(1.25)
+    values = [row["tax"] for row in found["series"]["data"]["values"]]
+    assert values == [0.2, 0.5, 0.5, -0.1]
+    assert list(charts(replace(made, series=()))) == ["parts"]
+    assert charts(replace(made, series=(), sides={})) == {}
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png", ".vl.json", ".html"])
+def test_a_tax_is_a_file(suffix: str, made: Tax, catalog: Catalog) -> None:
+    """Picture, chart and page; the page says what the terminal says, with its sources."""
+    pytest.importorskip("vl_convert")
+    content = money.tax_report(made, suffix, catalog)
+    if suffix == ".html":
+        text = content.decode()
+        for piece in ("costs 50% more", "ascend-910b", "not legal advice", "2024-04-01"):
+            assert piece in text
+        assert "epoch-prices: " in text and text.count('class="chart"') == 2
+    else:
+        assert len(content) > 1000
+
+
+def test_a_tax_without_numbers_has_no_picture(made: Tax, catalog: Catalog) -> None:
+    """A picture of nothing is refused, with what to write instead."""
+    pytest.importorskip("vl_convert")
+    with pytest.raises(InputError, match="nothing to draw"):
+        money.tax_report(replace(made, sides={}, series=()), ".svg", catalog)
+
+
+# --------------------------------------------------------------------------------------------------- prices
+
+
+def test_prices_are_drawn(catalog: Catalog, golden: Golden) -> None:
+    """Rows as published, street prices marked, readings with range, distance in time and source."""
+    told = screen.draw(money.prices_view(price_rows(), readings(), catalog, "2024-09-01"))
+    golden("made_prices.txt", told)
+    assert "street *" in told and "no plan of exaplan selects" in told
+    assert "no plan of exaplan" not in screen.draw(money.prices_view(price_rows()[:1], (), catalog))
+    assert "No price is known." in screen.draw(money.prices_view((), (), catalog))
+
+
+def test_the_json_of_prices_matches_its_schema(catalog: Catalog) -> None:
+    """Street prices are facts only; the reading has its range and its distance."""
+    document = written(money.prices_json(price_rows(), readings(), catalog, "2024-09-01"))
+    jsonschema.validate(document, schemas.schema("prices"))
+    assert [row["fact_only"] for row in document["prices"]] == [False, True]
+    assert document["prices"][1]["currency"] == "CNY" and document["prices"][1]["mid"] == 210_000.0
+    assert document["prices"][1]["usd"]["value"] < 210_000 * 0.14
+    assert document["readings"][1]["range"] == [22_000.0, 41_000.0] and document["readings"][1]["distance"] == 7.9e6
+    assert document["sources"]["mercatus-2026"]["address"].startswith("https://")
+
+
+# ------------------------------------------------------------------------------------------ owning and making
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_owning_and_making_are_drawn(language: str, catalog: Catalog, golden: Golden) -> None:
+    """The sentence first, then every line of the bill with its share and source."""
+    ending = "" if language == "en" else "_zh"
+    with speaking(language):
+        views = {"own": money.owned_view(owned(catalog), catalog), "make": money.made_view(made_chip(), catalog)}
+        texts = {name: screen.draw(view) for name, view in views.items()}
+    for name, told in texts.items():
+        golden(f"made_{name}{ending}.txt", told)
+        assert max(map(cell_len, told.splitlines())) <= screen.WIDTH
+
+
+def test_a_bill_adds_up(catalog: Catalog) -> None:
+    """The last row is the sum, and the shares are of it; a residual value is negative."""
+    found = owned(catalog)
+    less = replace(found, capital=(*found.capital, replace(found.capital[0], name="residual", value=-3e5)))
+    told = screen.draw(money.owned_view(less, catalog))
+    assert "-$300k" in told and "residual value" in told
+    assert "$2M up front ($31.2k a chip)" in told
+
+
+def test_unknown_rent_and_volume_are_said(catalog: Catalog) -> None:
+    """No rent, no break-even, no volume: words, never a zero."""
+    found = owned(catalog)
+    assert "no rent is known" in screen.draw(money.owned_view(replace(found, rent=None, break_even=None), catalog))
+    assert "stays cheaper" in screen.draw(money.owned_view(replace(found, break_even=None), catalog))
+    assert "stays cheaper at any number" in screen.draw(money.made_view(replace(made_chip(), volume=None), catalog))
+
+
+def test_the_json_of_owning_and_making_matches_its_schemas(catalog: Catalog) -> None:
+    """Every figure of the bill in SI and USD, sources spelled out."""
+    document = written(money.owned_json(owned(catalog), catalog))
+    jsonschema.validate(document, schemas.schema("own"))
+    assert document["capital"][0] == document["capital"][0] | {"name": "servers", "value": 2.0e6, "high": 2.4e6}
+    assert document["per"]["hour"] == {"value": 1.27, "range": [1.1, 1.6]} and document["nodes"] == 8
+    assert document["sources"].keys() == {"epoch-prices", "owid-carbon"}
+    one = written(money.made_json(made_chip(), catalog))
+    jsonschema.validate(one, schemas.schema("make"))
+    assert one["range"] == [1450.0, 2340.0] and one["volume_range"] == [2.8e4, None]
+    both = written(money.mades_json([made_chip(), replace(made_chip(), name="dojo", volume=None)], catalog))
+    jsonschema.validate(both, schemas.schema("makes"))
+    assert [design["name"] for design in both["designs"]] == ["tigris", "dojo"]
+
+
+def test_designs_are_one_table(catalog: Catalog) -> None:
+    """A row each, with what it replaces and from how many on it pays."""
+    never = replace(made_chip(), name="dojo", volume=None)
+    told = screen.draw(money.mades_view([made_chip(), never], catalog))
+    assert "50,000" in told and "no number" in told and "$500M" in told
