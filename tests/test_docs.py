@@ -11,9 +11,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
 from exaplan import truth
-from exaplan.catalog import hardware, load
+from exaplan.catalog import designs, hardware, load, ownership
+from exaplan.catalog.laws import nouns, reading
 from exaplan.models.spec import Spec
 from exaplan.perf.memory import MemoryTerms
 from exaplan.perf.step import Terms
@@ -80,7 +82,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-@pytest.mark.parametrize("page", WRITTEN, ids=named)
+@pytest.mark.parametrize("page", PAGES, ids=named)
 def test_links_resolve(page: Path) -> None:
     """Every link to a file of the project leads to one, and to a heading that it has."""
     broken = []
@@ -113,14 +115,19 @@ def test_every_term_has_a_page() -> None:
 
 
 def test_every_field_of_a_file_is_described() -> None:
-    """The page on files names every field of a chip, node, fabric, site and model, and every needed column."""
+    """The page on files names every field of every kind of file, and every needed column."""
     text = (DOCS / "reference/files.md").read_text(encoding="utf-8")
     known = {*hardware.CHIP, *hardware.NODE, *hardware.FABRIC, *hardware.SITE, *hardware.FORMATS, *hardware.COMMON}
-    known |= {item.name for item in fields(Spec)} | set(rows.COLUMNS)
+    known |= {item.name for item in fields(Spec)} | set(rows.COLUMNS) | {*hardware.NAMES}
+    known |= {name.rpartition(".")[2] for name in designs.DESIGN} | {*reading.RULE_KEYS, *reading.CLAUSE_KEYS}
+    known |= {name for name in ownership.OWNERSHIP if "." not in name}
     assert [name for name in sorted(known) if f"`{name}`" not in text] == []
 
 
-@pytest.mark.parametrize("name", ["plan", "validate"])
+JSON = ["plan", "validate", "check", "timeline", "chips", "rule", "rules", "prices", "tax", "own", "make", "cases"]
+
+
+@pytest.mark.parametrize("name", [*JSON, "case"])
 def test_every_key_of_the_json_is_described(name: str) -> None:
     """The page on JSON names every top-level key of the answers."""
     text = (DOCS / "reference/json.md").read_text(encoding="utf-8")
@@ -138,7 +145,7 @@ def test_glossary_is_in_order() -> None:
 def test_generated_pages_are_fresh(page: Path) -> None:
     """A page that is made from the program is what the program makes now (else: python tools/docs.py)."""
     kept, fresh = page.read_text(encoding="utf-8"), dict(TOOL.whole_pages())[page]()
-    if page.name == "front.svg":  # releases of the renderer draw alike, not equally
+    if page.suffix == ".svg" and page.name != "score.svg":  # releases of the renderer draw alike, not equally
         kept, fresh = TOOL.pictures.words(kept), TOOL.pictures.words(fresh)
         assert len(fresh) > 20
     assert kept == fresh
@@ -160,17 +167,20 @@ def test_commands_do_as_shown(page: Path) -> None:
     assert TOOL.transcripts.render(text, performed) == text
 
 
+ASKED = r"^\|.*`(exaplan (?:plan|chips|own|make|prices|cases) [^`]*)`"
+
+
 def inline() -> list[str]:
     """Whole questions that README.md names in its tables."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return [found for found in re.findall(r"^\|.*`(exaplan plan [^`]*)`", text, re.MULTILINE) if "..." not in found]
+    return [found for found in re.findall(ASKED, text, re.MULTILINE) if "..." not in found]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", inline())
 def test_questions_of_the_table_are_answered(command: str, tmp_path: Path) -> None:
     """Every whole question in a table of README.md has an answer."""
-    assert len(inline()) >= 3
+    assert len(inline()) >= 9
     assert TOOL.transcripts.run(command, tmp_path).code == 0
 
 
@@ -191,10 +201,38 @@ def test_commands_of_the_issue_are_shown() -> None:
     shown = " ".join(
         command for page in SHOWING for block in TOOL.transcripts.blocks(page.read_text()) for command in block.commands
     )
-    verbs = ("estimate", "plan", "chips", "nodes", "models", "asks", "show", "schema", "validate", "explain", "compare")
-    flags = ("--budget", "--deadline", "--fleet", "--terms", "--hold", "--place", "--launch", "--report", "--objective")
+    verbs = ["estimate", "plan", "chips", "nodes", "models", "asks", "show", "schema", "validate", "explain", "compare"]
+    verbs += ["check", "tax", "rules", "prices", "own", "make", "cases"]
+    flags = ["--budget", "--deadline", "--fleet", "--terms", "--hold", "--place", "--launch", "--report", "--objective"]
+    flags += ["--to", "--on", "--headquarters", "--timeline", "--without", "--threshold", "--from", "--lang", "--rival"]
     assert [verb for verb in verbs if f"exaplan {verb}" not in shown] == []
-    assert [flag for flag in flags if f" {flag} " not in shown] == []
+    assert [flag for flag in flags if f" {flag} " not in f"{shown} "] == []
+
+
+def test_every_rule_and_case_has_its_place() -> None:
+    """Every file of data/rules and data/cases stands in the reference, with its title in English (and Chinese)."""
+    for folder, page, languages in (("rules", "rules", ()), ("cases", "casebook", ("en", "zh"))):
+        text = (DOCS / "reference" / f"{page}.md").read_text(encoding="utf-8")
+        files = sorted((ROOT / "src/exaplan/data" / folder).glob("*.yaml"))
+        assert len(files) > 20
+        for file in files:
+            title = yaml.safe_load(file.read_text(encoding="utf-8"))["title"]
+            titles = [title[language] for language in languages] if languages else [title]
+            assert re.search(rf"^##+ {re.escape(file.stem)}$", text, re.MULTILINE), file.stem
+            assert [one for one in titles if " ".join(one.replace("|", "\\|").split()) not in text] == []
+
+
+def test_every_name_of_a_test_is_described() -> None:
+    """The page on a rule of one's own names everything that the test of a clause may look at."""
+    text = (DOCS / "how-to/a-rule-of-your-own.md").read_text(encoding="utf-8")
+    known = (*nouns.CHIP_NAMES, *nouns.DEAL_NAMES, *nouns.CLASS_NAMES, *nouns.GRADES, *nouns.KINDS, *nouns.POLICIES)
+    assert [name for name in known if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_every_rule_stands_in_the_method() -> None:
+    """The page on export rules names every encoded rule."""
+    text = (DOCS / "method/export-rules.md").read_text(encoding="utf-8")
+    assert [name for name in load().rules.rules if f"`{name}`" not in text] == []
 
 
 def test_no_scored_row_was_fitted_on() -> None:

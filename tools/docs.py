@@ -3,8 +3,8 @@
     python tools/docs.py            rewrite them
     python tools/docs.py --check    exit 1 and name the stale ones
 
-Generated are whole pages (``docs/reference``: command line, ask, formulas), the pictures, the score table and every
-transcript: a ```console block is what its commands print, with what differs from run to run masked.
+Generated are whole pages (``docs/reference``: command line, ask, formulas, rules, casebook), the pictures, the score
+tables and every transcript: a ```console block is what its commands print, with what differs from run to run masked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "docs/pictures")]
 
 import scatter  # noqa: E402 - the folders have just been added
-from docparts import pages, parts, pictures, score, transcripts  # noqa: E402
+from docparts import law, pages, parts, pictures, score, transcripts  # noqa: E402
 
 Text = Callable[[], str]
 
@@ -30,11 +30,15 @@ def whole_pages() -> Iterator[tuple[Path, Text]]:
     yield ROOT / "docs/reference/command-line.md", pages.command_line
     yield ROOT / "docs/reference/ask.md", pages.ask
     yield ROOT / "docs/reference/formulas.md", pages.formulas
+    yield ROOT / "docs/reference/rules.md", law.rules
+    yield ROOT / "docs/reference/casebook.md", law.casebook
     found = score.read(ROOT)
     if found is not None:
         yield ROOT / "docs/pictures/score.svg", lambda: scatter.draw(found)
     if pictures.can_draw():
         yield ROOT / "docs/pictures/front.svg", pictures.front
+        for command in (pictures.LAW, pictures.TIMELINE, pictures.TAX):
+            yield ROOT / "docs/pictures" / command.split()[-1], partial(pictures.drawn, command)
 
 
 def documents() -> list[Path]:

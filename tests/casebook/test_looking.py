@@ -126,7 +126,11 @@ def test_a_question_may_take_earlier_inputs() -> None:
         ("rule", {"name": "letters-2022", "field": "colour"}, "has no `colour`"),
         ("rules", {"field": "colour"}, "have no `colour`"),
         ("own", {"chip": "h100-sxm", "count": 8, "field": "soul"}, "no figure `soul`"),
+        ("own", {"chip": "h100-sxm", "count": 0, "field": "power"}, "no number of chips"),
+        ("own", {"chip": "h100-sxm", "count": "many", "field": "power"}, "no number of chips"),
         ("make", {"design": "no-such-design", "field": "cost"}, "no-such-design"),
+        ("tax", {"name": "llama-2-70b-lora", "to": "CN", "on": "2024-01-15", "field": "soul"}, "no figure `soul`"),
+        ("tax", {"name": "no-such-ask", "to": "CN", "on": "2024-01-15", "field": "buy.tax"}, "no-such-ask"),
         ("make", {"design": "tigris", "field": "soul"}, "no figure `soul`"),
     ],
 )

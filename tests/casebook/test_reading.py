@@ -138,6 +138,16 @@ def test_an_own_file_needs_no_source(tmp_path: Path) -> None:
     assert casebook.answer(CATALOG, "mine.yaml", {"told": 12}, near=tmp_path).verdict == "holds"
 
 
+def test_an_overlay_brings_cases_of_its_own(tmp_path: Path) -> None:
+    """A folder laid over the catalogue adds its cases to the book, each its own source."""
+    (tmp_path / "cases").mkdir()
+    text = GOOD.replace("name: good", "name: mine").replace("article: own-estimate\n", "")
+    (tmp_path / "cases" / "mine.yaml").write_text(text, encoding="utf-8")
+    catalog = load(tmp_path)
+    assert "mine" in {item.name for item in casebook.every(catalog)}
+    assert casebook.answer(catalog, "mine").article == f"user:{tmp_path}"
+
+
 def test_a_bare_value_is_refused_in_the_catalogue() -> None:
     """No source, no load."""
     with pytest.raises(CatalogError, match="has no source"):

@@ -20,6 +20,19 @@ from .asked import CATALOG, asked
 LAYOUT = {"dp": 8, "tp": 2, "pp": 1}
 
 
+SHARES = (
+    "storage_share",
+    "link_price",
+    "port_rate",
+    "air.facility",
+    "facility_lifetime",
+    "wacc",
+    "staff",
+    "staff_cost",
+)
+SHARES += ("maintenance", "facility_maintenance", "load", "water")
+
+
 def inputs_of(**parts: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """(inputs of each term, the plan) of a small question, as its document has them."""
     document = answer_json(estimate(asked(**{"layout": LAYOUT, **parts}), CATALOG), CATALOG)
@@ -64,7 +77,16 @@ def test_a_purchase_names_what_it_wears_off() -> None:
     assert number(cost, "base") / number(cost, "ownership.lifetime") == pytest.approx(number(cost, "wear"))
     assert {"site.electricity source", "ownership.switch_price source", "ownership.wacc source"} <= cost.keys()
     assert number(cost, "purchase per chip") * number(cost, "chips paid") == pytest.approx(number(cost, "base"))
-    assert number(cost, "tiers") == 0 and number(cost, "ownership.air.facility") > 1.0
+    owned = {name: number(cost, f"ownership.{name} [") for name in SHARES}
+    size = number(cost, "node.network") / owned["port_rate"]
+    hardware = number(cost, "price [") * (1.0 + owned["storage_share"]) + owned["link_price"] * size
+    assert number(cost, "tiers") == 0 and hardware == pytest.approx(number(cost, "purchase per chip"))
+    power, years = number(cost, "rated power of a node") / number(cost, "chips in a node"), 365.25 * 86400.0
+    hall, life = power * owned["air.facility"], owned["facility_lifetime"] / years
+    yearly = hall * owned["wacc"] / (1.0 - (1.0 + owned["wacc"]) ** -life)
+    yearly += power / 1e6 * owned["staff"] * owned["staff_cost"] + owned["maintenance"] * hardware
+    yearly += owned["facility_maintenance"] * hall + power * owned["load"] * owned["water"] * years
+    assert 16 * yearly / years == pytest.approx(number(cost, "upkeep"))
 
 
 def test_duties_are_named_where_a_price_bears_them() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -164,6 +165,39 @@ def test_a_design_file_is_checked(tmp_path: Path, old: str, new: str, word: str)
     assert "mine.yaml" in str(error.value)
 
 
+def test_a_die_that_no_wafer_holds_is_refused(tmp_path: Path) -> None:
+    """A part of a whole wafer, and a range that reaches it: the formula counts no dies, so the error says so."""
+    for area in ("46225 mm2", "{value: 400 mm2, low: 300 mm2, high: 46225 mm2, source: own-estimate}"):
+        (tmp_path / "mine.yaml").write_text(FILE.replace("die_area: 400 mm2", f"die_area: {area}"))
+        with pytest.raises(InputError, match="die_area: no die of 46,225 mm2 fits on a wafer of 70,686 mm2") as error:
+            make(CATALOG, str(tmp_path / "mine.yaml"))
+        assert error.value.hint
+
+
+def test_a_wafer_may_be_free(tmp_path: Path) -> None:
+    """Wafers that cost nothing leave the other parts."""
+    (tmp_path / "mine.yaml").write_text(FILE.replace("wafer: $17000", "wafer: $0"))
+    made = make(CATALOG, str(tmp_path / "mine.yaml"))
+    assert made.cost == pytest.approx(850.0) and made.unit[0].value == 0.0
+
+
 def test_every_figure_of_a_design_is_read() -> None:
     """The fields of a design are those of its table."""
     assert all(set(CATALOG.designs[name].figures) == set(DESIGN) for name in NAMES)
+
+
+def test_the_page_says_what_comes_out() -> None:
+    """Unit cost and volume with their ranges, as docs/method/own-chip.md tells them, are those of the code."""
+    page = (Path(__file__).parents[2] / "docs/method/own-chip.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `([\w-]+)` \|[^|]*\| ([^|]*) \| ([^|]*) \|$", page, re.MULTILINE)
+    assert {name for name, _, _ in told} == set(NAMES)
+    for name, unit, volume in told:
+        made = make(CATALOG, name)
+        assert numbers(unit) == pytest.approx([made.cost, made.low, made.high], rel=0.02)
+        if volume.strip():
+            assert numbers(volume) == pytest.approx([made.volume, made.volume_low, made.volume_high], rel=0.02)
+
+
+def numbers(text: str) -> list[float]:
+    """The numbers of a cell."""
+    return [float(part.replace(",", "")) for part in re.findall(r"[\d,]+", text)]

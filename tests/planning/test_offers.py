@@ -114,9 +114,23 @@ def test_the_band_of_a_bare_chip_spans_the_share_of_its_host() -> None:
     """What nobody knows of the host widens capital and rate: a server of the same price, known, is narrower."""
     figure = Figure(1e4, "user", 9e3, 11e3)
     bare, known = (Asked(figure, 1.0, "", bare=flag) for flag in (True, False))
-    wide = cost.spread(list(hardware(CATALOG, H100, bare, 1).values()))
-    sure = cost.spread(list(hardware(CATALOG, H100, known, 1).values()))
+    wide, sure = (hardware(CATALOG, H100, price, 1).total for price in (bare, known))
     assert wide[0] > sure[0] and (wide[2] - wide[1]) / wide[0] > (sure[2] - sure[1]) / sure[0]
+
+
+def test_what_follows_from_one_price_moves_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A price that is 10% higher makes storage, VAT and the host of a bare chip 10% dearer, too: the sum spans it."""
+    ownership = {name: replace(figure, low=None, high=None) for name, figure in CATALOG.ownership.items()}
+    catalog = taxed(monkeypatch)
+    monkeypatch.setitem(catalog.__dict__, "ownership", ownership)
+    figure = Figure(1e4, "user", 9e3, 11e3)
+    for bare in (True, False):
+        made = hardware(catalog, H100, Asked(figure, 1.0, "US", bare=bare), -1, Table().at("US"))
+        assert made.parts["network"] == (0.0, 0.0, 0.0) and made.net[0] < made.total[0]
+        for span in (made.net, made.total, made.parts["storage"], made.parts["vat"]):
+            assert span == pytest.approx((span[0], 0.9 * span[0], 1.1 * span[0]))
+        assert made.total[0] == pytest.approx(sum(span[0] for span in made.parts.values()))
+        assert made.net[0] == pytest.approx(made.total[0] - made.parts["vat"][0])
 
 
 def test_what_is_only_rented_out_cannot_be_bought() -> None:

@@ -15,7 +15,7 @@ from exaplan.answers.owning import Item, Owned
 from exaplan.catalog import Catalog
 from exaplan.catalog.folder import Layer
 from exaplan.errors import CatalogError, InputError
-from exaplan.nouns import Cluster
+from exaplan.nouns import Cluster, Figure
 from exaplan.planning.building import built
 from exaplan.planning.offers import Basis, quotes
 from exaplan.planning.owning import own
@@ -112,6 +112,27 @@ def test_the_bill_adds_up() -> None:
     assert all(low <= value <= high for value, low, high in made.per.values())
     assert all(item.low <= item.value <= item.high for item in (*made.capital, *made.running))
     assert all(CATALOG.source(name) for name in made.sources)
+
+
+def test_what_moves_several_parts_moves_them_together() -> None:
+    """Power and PUE of electricity and cooling, price and life of wear and interest: the year spans each figure once,
+    and no part costs less than nothing."""
+    energy = CATALOG.ownership["load"]
+    wide = replace(energy, value=0.5, low=0.25, high=1.0)
+    known = {name: replace(figure, low=None, high=None) for name, figure in CATALOG.ownership.items()}
+    site = replace(H100.site, figures={})
+    catalog = replace(CATALOG)
+    catalog.__dict__["ownership"] = known | {"load": wide}
+    node = replace(H100.node, figures={"price": Figure(2e5, "user")})
+    made = own(catalog, replace(H100, site=site, node=node))
+    value, low, high = made.per["year"]
+    moved = sum(part(made.running, name).value for name in ("electricity", "cooling", "water")) * YEAR
+    assert value - low == pytest.approx(moved / 2) and high - value == pytest.approx(moved)
+    assert all(item.low >= 0.0 for item in own(CATALOG, H100).running)
+    catalog.__dict__["ownership"] = known | {"wacc": replace(known["wacc"], low=0.06, high=0.12)}
+    made = own(catalog, replace(H100, site=site, node=node))
+    ends = [own(catalog, replace(H100, site=site, node=node), wacc=wacc).per["year"][0] for wacc in (0.06, 0.12)]
+    assert made.per["year"][1:] == pytest.approx(ends)
 
 
 def test_running_costs_by_hand() -> None:
@@ -276,6 +297,21 @@ def test_what_cannot_be_is_refused(given_: dict[str, float], word: str) -> None:
     with pytest.raises(InputError, match=word) as error:
         own(CATALOG, H100, **given_)  # type: ignore[arg-type]
     assert error.value.hint
+
+
+def test_what_is_only_rented_out_is_not_owned() -> None:
+    """A cloud instance has no purchase: the error says so, as a plan that buys it does."""
+    with pytest.raises(InputError, match="node: aws-p5 is only rented out"):
+        own(CATALOG, CATALOG.assemble(CATALOG.chip("h100-sxm"), 16, node=CATALOG.node("aws-p5")))
+
+
+def test_prices_of_another_day_are_told() -> None:
+    """Asked for a day before anybody asked a price: the bill says of which day purchase and rent are."""
+    told = own(CATALOG, H100, on="2015-01-01").assumptions
+    assert {"purchase price", "rent"} <= {
+        kind for kind in ("purchase price", "rent") if f"the {kind} is of 20" in str(told)
+    }
+    assert not any("from the day asked" in note for note in own(CATALOG, H100).assumptions)
 
 
 def test_unknown_power_is_refused() -> None:

@@ -134,7 +134,8 @@ def test_a_place_under_no_rule_has_no_capability_part() -> None:
     """To Germany every chip may go: nothing is lost but prices and duties."""
     found = taxed(to="DE")
     assert [item.parts["capability"] for item in found.sides.values()] == [0.0, 0.0]
-    assert taxed(to="US").sides["buy"].tax == pytest.approx(0.0, abs=1e-12)
+    home = taxed(to="US").sides["buy"]
+    assert (home.tax, home.low, home.high) == (0.0, 0.0, 0.0)
 
 
 def test_without_every_rule_nothing_is_lost() -> None:
@@ -186,6 +187,16 @@ def test_rents_in_china_were_below_those_of_home() -> None:
     assert rent.tax is not None and rent.tax < 0.0
     assert rent.parts["price"] is not None and rent.parts["price"] < -0.2
     assert any(line.startswith("rented from what the law let in before") for line in found.assumptions)
+
+
+def test_what_only_stands_in_a_cloud_elsewhere_is_not_for_rent() -> None:
+    """TPU v4 is rented out by its maker alone, and no rent in China is known: it is on no side of a rent there."""
+    law, market = question_of(asked(), CATALOG).law, Market(CATALOG, "CN", True)
+    day, home = on_day(law, "2024-01-15", market), Market(CATALOG, "US", True)
+    cluster = CATALOG.assemble(CATALOG.chips["tpu-v4"], 64)
+    assert day.out(cluster.chip) and not day.possible(cluster, "rent") and day.possible(cluster, "buy")
+    assert home.stands_there(cluster, "2024-01-15")
+    assert day.possible(CATALOG.assemble(CATALOG.chips["h100-sxm"], 64), "rent")
 
 
 # -------------------------------------------------------------------------------- only what this work feels
@@ -405,3 +416,19 @@ def test_a_side_without_a_plan_says_why() -> None:
     found = found or tax(asked_, CATALOG)
     assert {item.tax for item in found.sides.values()} == {None}
     assert all("may be had in CU" in item.why for item in found.sides.values())
+
+
+def test_a_side_without_a_price_or_in_no_time_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 910B is for sale and not for rent; and a deadline of an hour nobody meets: each reason in its own words."""
+    only(monkeypatch, ("ascend-910b", "h100-sxm"))
+    rent = taxed().sides["rent"]
+    assert rent.tax is None and rent.reference is not None and rent.local is None
+    assert rent.why == "no rent is known of any chip that may be had in CN on 2024-01-15"
+    short = tax(asked(limits={"deadline": "1 h"}), CATALOG).sides["buy"]
+    assert short.tax is None and "meets the deadline of 1 h" in short.why and "takes" in short.why
+
+
+def test_the_way_to_pay_that_is_told_first() -> None:
+    """A purchase, unless the ask rents, or only rents have a number."""
+    rents = asked(cluster={"chip": "h100-sxm", "count": 64, "terms": "rent"})
+    assert (tax(asked(), CATALOG).headline, tax(rents, CATALOG).headline) == ("buy", "rent")

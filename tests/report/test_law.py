@@ -13,14 +13,16 @@ import pytest
 from made_answers import LINES, decided, judged, steps, undecided, verdict
 from rich.cells import cell_len
 
+from exaplan import rules
 from exaplan.answers import Relief
 from exaplan.catalog import Catalog, load
 from exaplan.errors import InputError
 from exaplan.nouns import Deal
 from exaplan.report import law, listings, schemas, screen, tables, to_json
 from exaplan.report.law.charts import chips_chart, timeline_chart
-from exaplan.report.law.check import brief, decisive, sentence, span
-from exaplan.report.words import speaking
+from exaplan.report.law.check import sentence, span
+from exaplan.report.verdicts import brief, decisive
+from exaplan.report.words import phrase, speaking
 
 Golden = Callable[[str, str], None]
 
@@ -220,8 +222,8 @@ def test_the_chart_shows_chips_with_both_numbers(catalog: Catalog) -> None:
     assert "IO >= 600 GB/s" in regions["data"]["values"][-1]["told"]
     points = next(layer for layer in rest if layer["mark"]["type"] == "point")["data"]["values"]
     assert sorted(point["chip"] for point in points) == ["h100-sxm", "h20"]
-    rules = [layer["data"]["values"] for layer in rest if layer["mark"]["type"] == "rule"]
-    assert [[row["told"] for row in rows] for rows in rules] == [["1,600", "2,400", "4,800"], ["1.6", "5.92"]]
+    borders = [layer["data"]["values"] for layer in rest if layer["mark"]["type"] == "rule"]
+    assert [[row["told"] for row in rows] for rows in borders] == [["1,600", "2,400", "4,800"], ["1.6", "5.92"]]
     low, high = points[0]["tpp"], max(point["tpp"] for point in points)
     domain = next(layer for layer in rest if layer["mark"]["type"] == "point")["encoding"]["x"]["scale"]["domain"]
     assert domain[0] < min(low, 1600.0) and domain[1] > high
@@ -309,3 +311,64 @@ def test_a_law_that_costs_nothing_is_said(catalog: Catalog) -> None:
     """A relief that gains nothing is told as no cost."""
     made = replace(decided(catalog), verdicts=(verdict(),), relief=(Relief("law", "no export rule", 2.66e6, 2.66e6),))
     assert "what the law costs: nothing" in screen.draw(tables.plan_view(made))
+
+
+def test_that_another_chip_was_taken_is_told_first(catalog: Catalog) -> None:
+    """Right under the title, before the decision, and not again among the assumptions."""
+    swapped = "NOT THE ASKED CHIP: h100-sxm: law. All chips that the law leaves were tried instead"
+    made = replace(decided(catalog), assumptions=(swapped, "fused attention"))
+    text = screen.draw(tables.plan_view(made))
+    assert text.index("NOT THE ASKED CHIP") < text.index("Rent 128 h100-sxm") and text.count("NOT THE ASKED CHIP") == 1
+    with speaking("zh"):
+        assert "不是所问的芯片" in screen.draw(tables.plan_view(made))
+
+
+def test_relief_of_the_law_is_a_sentence(catalog: Catalog) -> None:
+    """In the headline and in the list: without the export rules, the objective after instead of before."""
+    relief = (Relief("law", "no export rule", 2.66e6, 1.9e6),)
+    told = " ".join(screen.draw(tables.plan_view(replace(decided(catalog), binding=("law",), relief=relief))).split())
+    assert "export law binds: without the export rules 22 d instead of 30.8 d" in told
+    assert "without the export rules: 30.8 d -> 22 d (28.6% better)" in told
+
+
+def test_a_plan_speaks_chinese(catalog: Catalog) -> None:
+    """Every heading and sentence of the plan has its words; figures and names are the same."""
+    made = replace(decided(catalog), verdicts=(verdict(),))
+    with speaking("zh"):
+        told = screen.draw(tables.plan_view(made))
+    assert "起约束作用的限制：资金" in told and "出口法规：" in told and "128" in told  # noqa: RUF001
+    assert max(map(cell_len, told.splitlines())) <= screen.WIDTH
+    for english in ("why this one", "chips tried", "what relief is worth", "nearest measured run", "legal advice"):
+        assert english not in told
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("day", ["2022-09-01", "2023-11-17", "2026-02-01"])
+def test_every_chip_of_the_catalogue_is_told(day: str, language: str, catalog: Catalog) -> None:
+    """Real verdicts obey the schema, fit the screen, and leave no sentence of the rules in English."""
+    validator = jsonschema.Draft202012Validator(schemas.schema("check"))
+    for chip in catalog.chips.values():
+        found = rules.check(chip, Deal("CN", day), catalog.rules)
+        validator.validate(written(law.check_json(found)))
+        with speaking(language):
+            told = screen.draw(law.check_view(found, catalog))
+            left = [text for text in (*found.assumes, *found.warnings) if language == "zh" and phrase(text) == text]
+        assert max(map(cell_len, told.splitlines())) <= screen.WIDTH, chip.name
+        assert left == [], chip.name
+
+
+def test_the_chart_of_a_day_holds_every_chip_with_both_numbers(catalog: Catalog) -> None:
+    """Real thresholds and the whole catalogue: each chip with TPP and density is a point, within the axes."""
+    deal = Deal("CN", "2023-11-17")
+    found = {name: rules.check(chip, deal, catalog.rules) for name, chip in catalog.chips.items()}
+    chart = chips_chart(found.values(), rules.thresholds(deal, catalog.rules))
+    assert chart is not None
+    points = next(layer for layer in chart["layer"] if layer["mark"]["type"] == "point")
+    known = {name for name, one in found.items() if one.facts["tpp"] and one.facts["pd"]}
+    assert {row["chip"] for row in points["data"]["values"]} == known and len(known) > 40
+    for field, axis in (("tpp", "x"), ("pd", "y")):
+        low, high = points["encoding"][axis]["scale"]["domain"]
+        assert all(low < row[field] < high for row in points["data"]["values"])
+    named = {name for layer in chart["layer"] if layer["mark"]["type"] == "text" for row in layer["data"]["values"]
+             for name in row.get("names", "").split(", ")}  # fmt: skip
+    assert len(named) > 25 and {"h20", "l4"} <= named

@@ -9,16 +9,18 @@ from typing import Any
 
 import jsonschema
 import pytest
-from made_answers import made_chip, owned, price_rows, readings, side, tax
+from made_answers import decided, made_chip, owned, price_rows, readings, side, tax
 from rich.cells import cell_len
 
+from exaplan.answers import Offer
 from exaplan.answers.tax import PARTS, Tax, TaxSide
 from exaplan.catalog import Catalog, load
 from exaplan.errors import InputError
 from exaplan.report import money, schemas, screen, to_json
 from exaplan.report.money.charts import charts
 from exaplan.report.money.taxes import plot, sentence, waterfall
-from exaplan.report.words import speaking
+from exaplan.report.sheets import offers_sheet, paid_for
+from exaplan.report.words import speaking, words
 
 Golden = Callable[[str, str], None]
 
@@ -71,7 +73,7 @@ def test_a_tax_is_a_sentence(catalog: Catalog) -> None:
     assert sentence(found).startswith("bought: the same work costs 50% more (80% range +30% to +80%): ")
     cheaper = replace(found, tax=-0.1, low=None, high=None, parts={})
     assert sentence(cheaper) == "bought: the same work costs 10% less."
-    assert sentence(TaxSide("rent", None, why="no rent is known")).endswith("no tax can be told: no rent is known")
+    assert sentence(TaxSide("rent", None, why="no rent is known")).endswith("no tax can be told: no rent is known.")
 
 
 def test_the_json_of_a_tax_has_the_keys_of_the_contract(made: Tax, catalog: Catalog) -> None:
@@ -209,7 +211,7 @@ def test_the_json_of_owning_and_making_matches_its_schemas(catalog: Catalog) -> 
     jsonschema.validate(one, schemas.schema("make"))
     assert one["range"] == [1450.0, 2340.0] and one["volume_range"] == [2.8e4, None]
     both = written(money.mades_json([made_chip(), replace(made_chip(), name="dojo", volume=None)], catalog))
-    jsonschema.validate(both, schemas.schema("makes"))
+    jsonschema.validate(both, schemas.schema("designs"))
     assert [design["name"] for design in both["designs"]] == ["tigris", "dojo"]
 
 
@@ -218,3 +220,48 @@ def test_designs_are_one_table(catalog: Catalog) -> None:
     never = replace(made_chip(), name="dojo", volume=None)
     told = screen.draw(money.mades_view([made_chip(), never], catalog))
     assert "50,000" in told and "no number" in told and "$500M" in told
+
+
+def test_each_shipped_design_fits_its_schema(catalog: Catalog) -> None:
+    """The schema of a design file accepts those of the catalogue, and refuses one without its bill."""
+    validator = jsonschema.Draft202012Validator(schemas.schema("design"))
+    bodies = [dict(catalog.designs.sheet(entry).body) for entry in catalog.designs.entries.values()]
+    for body in bodies:
+        validator.validate(body)
+    assert bodies
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate({key: value for key, value in bodies[0].items() if key != "unit"})
+
+
+# ------------------------------------------------------------------------------------------------- offers
+
+
+def test_cash_is_neither_interest_nor_resale() -> None:
+    """A purchase is paid in full, its running parts as they come; financing and residual value are no cash."""
+    parts = {"servers": 4e5, "network": 1e5, "duties": 5e4, "financing": 9e4, "residual": -6e4}
+    running = {"electricity": 3e4, "cooling": 1e4, "facility": 5e4, "staff": 5e3, "maintenance": 2e4, "water": 1e3}
+    bought = Offer("buy", sum(parts.values()) + sum(running.values()), 4e6, {**parts, **running})
+    assert paid_for(bought) == pytest.approx(4e6 + sum(running.values()))
+    worn_out = replace(bought, capital=1e5)
+    assert paid_for(worn_out) == pytest.approx(5.5e5 + sum(running.values()))
+    rented = Offer("rent", 9.1e5, 0.0, {"rent": 8e5, "vat": 1.1e5})
+    assert paid_for(rented) == pytest.approx(9.1e5)
+
+
+def test_parts_of_an_offer_have_words_and_signs(catalog: Catalog) -> None:
+    """What is got back has a minus; the largest part comes first."""
+    priced = replace(
+        decided(catalog).estimates[0], offers=(Offer("buy", 1e6, 4e6, {"residual": -5e4, "servers": 1e6}),)
+    )
+    row = offers_sheet(priced).rows[0]
+    assert "servers $1M, residual value -$50k" in row[6]
+
+
+def test_every_part_of_a_bill_has_words(catalog: Catalog) -> None:
+    """The parts of all shipped designs are named in both languages, none by its bare key."""
+    from exaplan.planning.designing import make
+
+    for name in catalog.designs:
+        made = make(catalog, name)
+        for item in (*made.once, *made.unit):
+            assert item.name in words("en")["parts"] and item.name in words("zh")["parts"], item.name

@@ -88,7 +88,7 @@ def test_recalled_and_second_hand_rules_are_marked() -> None:
     grades = {name: rule.read for name, rule in BOOK.rules.items()}
     assert grades["embargoes"] == "recalled"
     assert {grades[name] for name in grades if name.startswith("china")} == {"second-hand"}
-    assert BOOK.groups["D:1"].read == BOOK.groups["D:4"].read == "recalled"
+    assert BOOK.groups["D:1"].read == BOOK.groups["D:4"].read == "second-hand"
 
 
 def test_groups_change_on_the_day_of_the_rule_that_changed_them() -> None:
@@ -252,6 +252,7 @@ def test_a_wrong_rule_file_is_refused_with_its_line(
             "unknown `read`",
         ),
         ("book.yaml", "through: tomorrow\n", "is not a day"),
+        ("book.yaml", "through: 2026-01-01\nsources: [nowhere]\n", "unknown source"),
     ],
 )
 def test_a_wrong_table_is_refused(tmp_path: Path, name: str, text: str, problem: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 from datetime import date, timedelta
@@ -116,6 +117,7 @@ def test_no_rule_at_all_leaves_every_chip_free(to: str) -> None:
     assert {rules.check(chip, deal, BOOK).verdict for chip in CHIPS} == {"free"}
 
 
+@pytest.mark.skipif(sys.gettrace() is not None, reason="times say nothing while coverage traces")
 def test_the_whole_catalogue_on_sixty_days_takes_less_than_a_second() -> None:
     """83 chips on 60 days in under 1 s of CPU after start (the requirement), timelines included in nothing."""
     days = [(date(2022, 9, 1) + timedelta(days=24 * step)).isoformat() for step in range(60)]

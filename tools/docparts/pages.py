@@ -187,7 +187,7 @@ The docstring of every formula, as `exaplan explain` prints it. How they play to
 
 
 def formulas() -> str:
-    """Every public function of perf/ and cost.py: signature and docstring."""
+    """Every public function of perf/ and cost/: signature and docstring."""
     parts = [MADE, ABOUT_FORMULAS]
     for module in _modules():
         parts += [f"## {module.__name__}\n", _quoted(inspect.getdoc(module) or "")]
@@ -198,14 +198,9 @@ def formulas() -> str:
 
 
 def _modules() -> Iterator[ModuleType]:
-    import exaplan.perf
-
-    names = sorted(f"exaplan.perf.{found.name}" for found in pkgutil.iter_modules(exaplan.perf.__path__))
-    for name in [*names, "exaplan.cost"]:
-        try:
-            yield import_module(name)
-        except ModuleNotFoundError:
-            continue
+    for package in ("exaplan.perf", "exaplan.cost"):
+        for name in sorted(found.name for found in pkgutil.iter_modules(import_module(package).__path__)):
+            yield import_module(f"{package}.{name}")
 
 
 def _functions(module: ModuleType) -> Iterator[tuple[str, FunctionType]]:

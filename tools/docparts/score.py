@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from docparts.pages import table
+from docparts.pages import cell, table
 
 TABLES = ("summary", "apart", "groups", "interval", "record")
 NONE = "Not scored yet: `docs/score.json` is missing.\n"
@@ -33,7 +33,7 @@ def line(name: str, score: Mapping[str, Any]) -> tuple[str, ...]:
     """One score as the cells of a row."""
     errors = (f"{100 * score[key]:.1f}%" for key in ("median_abs_error", "mean_abs_error"))
     return (
-        name,
+        cell(name),
         f"{score['n']:,}",
         *errors,
         f"{100 * score['bias']:+.1f}%",

@@ -16,7 +16,7 @@ MONEY = Bound("money", 0.0, 1e12)
 SHARE = Bound("ratio", 0.0, 1.0)
 DESIGN = {
     "peak": Bound("rate", 1e9, 1e18, " (dense, not sparse)"),
-    "die_area": Bound("area", 1e-6, 8.58e-4 * 60, " (a reticle holds 858 mm2; a wafer-scale part is one die)"),
+    "die_area": Bound("area", 1e-6, 8.58e-4 * 60, " (a reticle holds 858 mm2)"),
     "dies": Bound("count", 1, 64),
     "wafer_area": Bound("area", 1e-3, 0.2),
     "defects": Bound("ratio", 0.0, 1e5, " per m2 (0.1 per cm2 = 1000)"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -135,18 +137,37 @@ def own(
 
         known = load(catalog)
         cluster = cluster_of({"chip": chip, "count": count, "node": node, "site": site}, known)
-        made = exaplan.own(
-            known,
-            cluster,
-            on=day.isoformat() if day else "",
-            cooling=cooling or "",
-            utilisation=share,
-            facility=facility or "own",
-            wacc=capital,
-            lifetime=lifetime,
-            residual=left,
-        )
+        with _flagged():
+            made = exaplan.own(
+                known,
+                cluster,
+                on=day.isoformat() if day else "",
+                cooling=cooling or "",
+                utilisation=share,
+                facility=facility or "own",
+                wacc=capital,
+                lifetime=lifetime,
+                residual=left,
+            )
     show(lambda: money.owned_json(made, known), lambda: money.owned_view(made, known), as_json, out)
+
+
+FLAGS = {
+    "lifetime": "--life",
+    **{name: f"--{name}" for name in ("cooling", "facility", "node", "residual", "utilisation", "wacc")},
+}
+
+
+@contextmanager
+def _flagged() -> Iterator[None]:
+    """A refusal of the verb names the flag that its field came from."""
+    try:
+        yield
+    except InputError as error:
+        flag = FLAGS.get(error.place.field or "") if error.place.file is None else None
+        if flag is None:
+            raise
+        raise InputError(error.problem, hint=error.hint, place=Place(flag)) from None
 
 
 def _share(text: str | None, flag: str) -> float | None:

@@ -27,7 +27,7 @@ Report = Annotated[
 First = Annotated[Path, typer.Argument(metavar="A.json", help="What `--out` or `--json` wrote.")]
 Second = Annotated[Path, typer.Argument(metavar="B.json", help="The plan to hold against it.")]
 Having = Annotated[str, typer.Option("--find", metavar="TEXT", help="Only those with this text.")]
-Lang = Annotated[str | None, typer.Option("--lang", metavar="en|zh", help="Language of the tables; JSON has none.")]
+Lang = Annotated[str | None, typer.Option("--lang", metavar="LANGUAGE", help="en or zh, of the tables; JSON has none.")]
 
 LAW = "Law (analysis, not legal advice)"
 

@@ -70,13 +70,17 @@ FLAGS: Mapping[str, Flag] = {
     "to": Flag(("law", "to"), "Where the chips go, like CN, China or 中国.", LAW),
     "on": Flag(("law", "on"), "Day whose rules (and, without --start, prices) count, like 2024-01-15.", LAW),
     "headquarters": Flag(("law", "headquarters"), "Of the buyer or its parent; the destination if left out.", LAW),
+    "origin": Flag(("law", "origin"), "Whence the chips are shipped; the US if left out.", LAW),
     "end_user": Flag(("law", "end_user"), "Name to look up in the entity list.", LAW),
     "buyer": Flag(("law", "buyer"), "private or state-funded.", LAW),
+    "letters": Flag(("law", "letters"), "Letters to single makers bind all makers, or the addressees.", LAW),
     "accept": Flag(("law", "accept"), "Verdicts that are planned with: free,notify, or with licence, unknown.", LAW),
     "without": Flag(("law", "without"), "Rules that are left out: names of `exaplan rules`, a,b.", LAW),
     "threshold": Flag(
         ("law", "thresholds"), "RULE.NAME=NUMBER instead of the encoded number; may be repeated.", LAW, many=True
     ),
+    "available": Flag(("law", "count"), "The most chips that are to be had there.", LAW),
+    "vat": Flag(("law", "vat"), "Value-added tax is paid, or recovered by the buyer.", LAW),
     "step_time": Flag(("observed", "step_time"), "Your own measured step time; recentres the answer.", LIMITS),
     "seed": Flag(("seed",), "Seed of the draws.", LIMITS),
 }

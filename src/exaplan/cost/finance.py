@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import math
 
-from exaplan.errors import InputError
+from exaplan.errors import InputError, Place
 
 YEAR = 365.25 * 86400.0
 
 
 def check_terms(wacc: float, life: float, residual: float = 0.0) -> None:
-    """Refuse a life [s] that is not positive, a cost of capital [1/year] below 0, a residual value outside [0, 1)."""
+    """Refuse a life [s] that is not positive, a cost of capital [1/year] below 0, a residual value outside [0, 1).
+
+    The place of the error is the field of data/ownership.yaml.
+    """
     if not (life > 0.0 and math.isfinite(life)):
-        raise InputError(f"a life of {life / YEAR:g} y is not positive", hint="give years of use, e.g. 5 y")
+        place = Place(field="lifetime")
+        raise InputError(
+            f"a life of {life / YEAR:g} y is not positive", hint="give years of use, e.g. 5 y", place=place
+        )
     if not 0.0 <= wacc < 10.0:
-        raise InputError(f"a cost of capital of {wacc:.1%} per year cannot be", hint="give 0 or more, e.g. 9%")
+        problem = f"a cost of capital of {wacc:.1%} per year cannot be"
+        raise InputError(problem, hint="give 0 or more, e.g. 9%", place=Place(field="wacc"))
     if not 0.0 <= residual < 1.0:
-        raise InputError(f"a residual value of {residual:g} of the price cannot be", hint="give a share from 0 to 0.99")
+        problem = f"a residual value of {residual:g} of the price cannot be"
+        raise InputError(problem, hint="give a share from 0 to 0.99", place=Place(field="residual"))
 
 
 def straight_line(capital: float, time: float, lifetime: float) -> float:
@@ -77,7 +85,8 @@ def per_used(rate: float, utilisation: float) -> float:
     rate / utilisation, utilisation in (0, 1].
     """
     if not 0.0 < utilisation <= 1.0:
-        raise InputError(f"a utilisation of {utilisation:g} cannot be", hint="give the share of hours in use, e.g. 0.8")
+        problem = f"a utilisation of {utilisation:g} cannot be"
+        raise InputError(problem, hint="give the share of hours in use, e.g. 0.8", place=Place(field="utilisation"))
     return rate / utilisation
 
 

@@ -127,8 +127,8 @@ class _Compiler:
                 return ast.parse(self.text, mode="eval").body
         except SyntaxError as error:
             self._fail(f"cannot be read: {error.msg}", f"the language knows {_KNOWN}", (error.offset or 1) - 1)
-        except (ValueError, RecursionError, MemoryError, Warning):
-            self._fail("cannot be read", "write it shorter and less nested")
+        except (ValueError, RecursionError, MemoryError):
+            self._fail("cannot be read: nested too deeply", "write it shorter and less nested")
 
     def _fail(self, problem: str, hint: str, at: int = 0) -> Never:
         shown = self.text if len(self.text) <= 120 else self.text[:117] + "..."
@@ -173,8 +173,11 @@ class _Compiler:
             self._fail("this number is too large", "write a finite number", self._at(node))
         return lambda _: number
 
-    def _do_name(self, node: ast.Name | ast.Attribute, depth: int) -> Run:
-        name = ast.unparse(node)
+    def _do_name(self, node: ast.Name, depth: int) -> Run:
+        return self._named(node, node.id)
+
+    def _named(self, node: ast.AST, name: str) -> Run:
+        """A name of the values, a constant, or a word of the language."""
         if name in self.constants:
             value = self.constants[name]
             constant = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
@@ -188,19 +191,20 @@ class _Compiler:
         self._unknown(node, name)
 
     def _do_attribute(self, node: ast.Attribute, depth: int) -> Run:
-        inner: ast.expr = node
+        parts, inner = [node.attr], node.value
         while isinstance(inner, ast.Attribute):
+            parts.append(inner.attr)
             inner = inner.value
         if not isinstance(inner, ast.Name):
             self._refuse(node)
-        return self._do_name(node, depth)
+        return self._named(node, ".".join((inner.id, *reversed(parts))))
 
     def _unknown(self, node: ast.AST, name: str) -> Never:
         pool = [*self.known, *self.constants, *WORDS]
         near = get_close_matches(name, pool, 1)
         listed = ", ".join(sorted(pool)[:40])
         hint = f"did you mean `{near[0]}`?" if near else f"names here: {listed}"
-        self._fail(f"unknown name `{name}`", hint, self._at(node))
+        self._fail(f"unknown name `{name[:60]}`", hint, self._at(node))
 
     def _do_list(self, node: ast.List | ast.Tuple, depth: int) -> Run:
         if not all(isinstance(part, ast.Constant) and isinstance(part.value, str | int | float) for part in node.elts):
@@ -256,7 +260,7 @@ class _Compiler:
             if compare is None:
                 self._refuse(node)
             (a, left), (b, right) = sides[index], sides[index + 1]
-            name = ast.unparse(node.left) if index == 0 and len(a) == 1 else ""
+            name = node.left.id if index == 0 and isinstance(node.left, ast.Name) else ""
             if name in a and not b and (fixed := right(_NOTHING)) is not None:
                 parts.append(ops.compared_name(name, fixed, compare, fail))
             else:

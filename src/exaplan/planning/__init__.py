@@ -41,9 +41,9 @@ def plan(ask: Ask, catalog: Catalog, top: int = 5) -> Answer:
     check_recompute(ask, Layout(recompute=ask.fixed().get("recompute", "none")))
     ask = counted(settle(ask, catalog))
     law = law_of(ask, catalog)
-    whole, told = opened(ask, catalog, law)
+    whole, swapped, told = opened(ask, catalog, law)
     choice = candidates(whole, catalog, law=law)
-    tried, free = choice.tried, free_of(ask, catalog, law, choice, whole is not ask)
+    tried, free = choice.tried, free_of(ask, catalog, law, choice, swapped)
     single = len(tried) == 1 and len(tried[0].counts) == 1
     desk = Desk(whole, max(8, top) if single else KEEP)
     goal = goal_of(whole)
@@ -68,7 +68,10 @@ def plan(ask: Ask, catalog: Catalog, top: int = 5) -> Answer:
         front=points(spots, goal),
         tried=(*verdicts(tried, spots, chosen, goal), *choice.refused),
         notes=(*budget, *notes),
-        warnings=(*mindful(law, [setting.cluster.chip], setting.cluster.site), *_warnings(setting, best, goal)),
+        warnings=(
+            *mindful(law, [setting.cluster.chip], setting.cluster.site),
+            *_warnings(setting, best, goal),
+        ),
         verdicts=_verdicts(law, chosen),
     )
     return replace(found, assumptions=(*told, *law_cost(best, made.free, goal), *found.assumptions))

@@ -7,11 +7,12 @@ from typing import Any
 
 from exaplan.answers import Offer, Priced
 from exaplan.catalog import tuning
+from exaplan.catalog.cooling import cooling
 from exaplan.catalog.ownership import unit_of
 from exaplan.models.count import parameters
 from exaplan.nouns import Figure
 from exaplan.perf.goodput import mean_time_between_failures
-from exaplan.planning.burden import cluster_network, cooling_of, tiers_with
+from exaplan.planning.burden import cluster_network, cooling_of, node_power, tiers_with
 from exaplan.planning.drafts import Bill, Draft
 from exaplan.planning.failures import checkpoint_every
 from exaplan.planning.offers import Quote, billed
@@ -80,6 +81,9 @@ def _power(setting: Setting) -> Inputs:
     """Ratings of chip and node, PUE of the place, and the shares of data/fits/power.yaml."""
     cluster, record = setting.cluster, tuning.yaml_data("fits/power.yaml")
     shares = {f"share of the TDP, {name} [ratio]": value for name, value in record["coefficients"].items()}
+    kind = cooling(cluster.node.name)
+    shares[f"share of the node beside its chips, {kind} [ratio]"] = record["node"][kind]
+    shares["power supply, efficiency [ratio]"] = record["node"]["supply"]
     return {
         **figure_inputs(cluster.chip, "power", "W"),
         **figure_inputs(cluster.node, "power", "W"),
@@ -123,7 +127,12 @@ def _bought(setting: Setting, best: Draft, bill: Bill) -> Inputs:
     given: Inputs = {"purchase per chip [USD]": quote.capital, "base, all up front [USD]": bill.base}
     given |= {"wear of all chips [USD/s]": bill.wear, "interest less resale of all chips [USD/s]": bill.more}
     given |= {"upkeep of all chips [USD/s]": quote.upkeep[0] * chips, "charged whole": bill.whole}
-    given |= {"tiers of switches [count]": tiers_with(quote.radix, best.option.cluster)}
+    cluster = best.option.cluster
+    given |= {
+        "tiers of switches [count]": tiers_with(quote.radix, cluster),
+        "rated power of a node [W]": node_power(cluster),
+    }
+    given |= figure_inputs(cluster.node, "network", "B/s") | {"chips in a node [count]": cluster.node.chips}
     return given | dict(_owning(setting, best, bill))
 
 

@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from exaplan import cost
-from exaplan.catalog import Catalog
+from exaplan.catalog import Catalog, tuning
+from exaplan.catalog.cooling import cooling
 from exaplan.nouns import Cluster, Figure
 
 Span = tuple[float, float, float]
@@ -52,15 +53,24 @@ def scaled(span: Span, factor: float) -> Span:
 
 
 def swing(made: Callable[..., float], **given: Span) -> Span:
-    """A function of named spans: its value, and what each span moves it by to either side, in quadrature."""
+    """A function of named spans: its value, and what each span moves it by to either side, in quadrature.
+
+    Never beyond what it is with every span at its worse end: what is a product of positive spans stays positive.
+    """
     middle = {name: span[0] for name, span in given.items()}
     value = made(**middle)
     down, up = [0.0], [0.0]
+    least, most = dict(middle), dict(middle)
     for name, span in given.items():
-        ends = [made(**{**middle, name: end}) - value for end in span[1:]]
-        down.append(min(0.0, *ends))
-        up.append(max(0.0, *ends))
-    return value, value - math.hypot(*down), value + math.hypot(*up)
+        ends = sorted((made(**{**middle, name: end}) - value, end) for end in span[1:])
+        if ends[0][0] < 0.0:
+            least[name] = ends[0][1]
+        if ends[1][0] > 0.0:
+            most[name] = ends[1][1]
+        down.append(min(0.0, ends[0][0]))
+        up.append(max(0.0, ends[1][0]))
+    low = max(value - math.hypot(*down), made(**least))
+    return value, min(value, low), max(value, min(value + math.hypot(*up), made(**most)))
 
 
 def money_of(owning: Mapping[str, Figure]) -> Money:
@@ -103,16 +113,17 @@ def hall(catalog: Catalog, cooling: str) -> Hall:
 
 
 def node_power(cluster: Cluster) -> float | None:
-    """Rated power of a node. [W]; that of its chips alone where the node's is unknown; None: both are."""
+    """Rated power of a node. [W]; its chips' with what nodes have beside them where it is unknown; None: both are."""
     if cluster.node.power:
         return cluster.node.power
-    return cluster.chip.power * cluster.node.chips if cluster.chip.power else None
+    beside = 1.0 + float(tuning.yaml_data("fits/power.yaml")["node"]["beside"])
+    return cluster.chip.power * cluster.node.chips * beside if cluster.chip.power else None
 
 
 def cooling_of(catalog: Catalog, cluster: Cluster) -> str:
-    """How a node is cooled unless asked otherwise: by liquid beyond what air carries away."""
+    """How a node is cooled unless asked otherwise: by liquid where it is made so, or beyond what air carries away."""
     power, limit = node_power(cluster) or 0.0, catalog.ownership["air.limit"].value or math.inf
-    return "liquid" if power > limit else "air"
+    return "liquid" if power > limit or cooling(cluster.node.name) == "liquid" else "air"
 
 
 # ---------------------------------------------------------------------------------------------------------- network
@@ -143,9 +154,8 @@ def network_of(catalog: Catalog, cluster: Cluster, tiers: int, server: Span) -> 
     if tiers < 0:
         return NOTHING
     if rate is None or not cluster_network(cluster):
-        return swing(
-            lambda share: cost.purchase_price(server[0], share) - server[0], share=span_of(owning["network_share"])
-        )
+        share = span_of(owning["network_share"])
+        return swing(lambda price, share: cost.purchase_price(price, share) - price, price=server, share=share)
     size = rate / (owning["port_rate"].value or rate)
     radix, thin = int(owning["switch_ports"].value or 0), cluster.fabric.oversubscription
 

@@ -9,7 +9,7 @@ from exaplan import cost
 from exaplan.answers.owning import Item, Made
 from exaplan.catalog import Catalog
 from exaplan.catalog.designs import ONCE, Design
-from exaplan.errors import InputError
+from exaplan.errors import InputError, Place
 from exaplan.nouns import Chip
 from exaplan.planning.burden import Span, scaled, span_of, swing
 
@@ -35,6 +35,7 @@ def make(catalog: Catalog, name: str, rival: str = "", volume: float | None = No
     if volume is not None and not volume > 0.0:
         raise InputError(f"a volume of {volume:g} chips is not positive", hint="give the chips to be made, e.g. 100000")
     spans = {key: span_of(figure) for key, figure in design.figures.items()}
+    _fits(spans)
     against = _rival(catalog, design, spans, rival, on)
     once, unit = _once(design, spans), unit_cost(spans)
     total = cost.spread([(item.value, item.low, item.high) for item in once])
@@ -64,6 +65,15 @@ def make(catalog: Catalog, name: str, rival: str = "", volume: float | None = No
         asked=volume,
         each=None if volume is None else swing(cost.with_once, unit=unit, once=total, volume=(volume,) * 3),
     )
+
+
+def _fits(spans: Mapping[str, Span]) -> None:
+    """Refuse a die that no wafer holds, by the ends of both areas."""
+    wafer, die = spans["wafer_area"][1], spans["die_area"][2]
+    if cost.dies_per_wafer(wafer, die) <= 0.0:
+        problem = f"no die of {die * 1e6:,.0f} mm2 fits on a wafer of {wafer * 1e6:,.0f} mm2"
+        hint = "give the area of one die of many; dies of a whole wafer are not counted by this formula"
+        raise InputError(problem, hint=hint, place=Place(field="die_area"))
 
 
 # --------------------------------------------------------------------------------------------------------------- rival
@@ -127,9 +137,10 @@ def _unit(design: Design, spans: Mapping[str, Span]) -> Iterator[Item]:
     whole = given["dies"] * given["unit_wafer"] / gross
     die = given["dies"] * given["unit_wafer"] / _good(given)
     packed = die + given["unit_memory"] + given["unit_packaging"]
-    wafer = spans["unit.wafer"]
     figures = design.figures
-    yield Item("wafer", *scaled(wafer, whole / wafer[0]), figures["unit.wafer"].source, "wafer / its dies")
+    yield Item(
+        "wafer", *scaled(spans["unit.wafer"], given["dies"] / gross), figures["unit.wafer"].source, "wafer / its dies"
+    )
     yield _exact("yield loss", die - whole, figures["defects"].source, "dies that are thrown away")
     for name in ("memory", "packaging"):
         yield Item(name, *spans[f"unit.{name}"], figures[f"unit.{name}"].source)

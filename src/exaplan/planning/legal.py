@@ -55,7 +55,9 @@ class Law:
         found = check(whole, self.deal, self.book)
         if whole is chip:
             return found
-        return replace(found, chip=chip.name, assumes=(*found.assumes, f"judged as the package {whole.name}"))
+        return replace(
+            found, chip=chip.name, assumes=(*found.assumes, f"judged as the package {whole.name}, in which it is sold")
+        )
 
     def on(self, day: str) -> Law:
         """The same law on another day (ISO)."""
@@ -116,7 +118,10 @@ def usual_site(ask: Ask, catalog: Catalog) -> str:
     for site, known in catalog.sites.items():
         if known.country == country:
             return site
-    hint = "give cluster.site (--site), of `exaplan show` or your own file, whose electricity and grid hold"
+    law = law_of(ask, catalog)
+    if law and not any(law.usable(chip) for chip in catalog.chips.values()):
+        raise no_chip("the catalogue", [law.verdict(chip) for chip in catalog.chips.values()])
+    hint = "give cluster.site (--site), a site of the catalogue or your own file, whose electricity and grid hold"
     raise InputError(f"no site in {country} is known", hint=hint, place=place)
 
 

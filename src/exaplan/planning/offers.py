@@ -173,8 +173,8 @@ def _vat(rate: Duties | None, basis: Basis) -> float:
 
 def _buy(catalog: Catalog, cluster: Cluster, on: str, terms: str, basis: Basis) -> Quote | None:
     """Purchase of the servers at their price, or of the chips with the host's share, with all that owning costs."""
-    if terms == "rent" or (cluster.node.rent is not None and cluster.node.price is None):
-        return None  # not asked, or an instance that is only rented out
+    if terms == "rent" or rented_out(cluster.node):
+        return None
     asked = asked_price(catalog, cluster, on, basis)
     if asked is None:
         return None
@@ -182,6 +182,11 @@ def _buy(catalog: Catalog, cluster: Cluster, on: str, terms: str, basis: Basis) 
     ladder = {tiers: _bought(catalog, cluster, asked, tiers, duties, basis) for tiers in RUNGS}
     radix = int(catalog.ownership["switch_ports"].value or 0)
     return fitted(ladder[RUNGS[0]]._replace(ladder=ladder, radix=radix), cluster)
+
+
+def rented_out(node: Node) -> bool:
+    """Whether a node is an instance that is only rented out."""
+    return node.rent is not None and node.price is None
 
 
 def asked_price(catalog: Catalog, cluster: Cluster, on: str = "", basis: Basis = PLAIN) -> Asked | None:
@@ -228,36 +233,60 @@ def _newest(found: list[Asked], on: str, place: str) -> Asked | None:
 # --------------------------------------------------------------------------------------------------------- purchase
 
 
+class Hardware(NamedTuple):
+    """What is paid up front per chip. [USD] parts: chips and host or servers, network, storage, duties, vat; net: all
+    but duties and VAT; total: their sum. Host, storage, duties and VAT follow from a price: the range of a sum moves
+    them with it."""
+
+    parts: Mapping[str, Span]
+    net: Span
+    total: Span
+
+
 def hardware(
     catalog: Catalog, cluster: Cluster, asked: Asked, tiers: int, duties: Duties | None = None, basis: Basis = PLAIN
-) -> dict[str, Span]:
-    """What is paid up front per chip, by part. [USD]: chips and host or servers, network, storage, duties, vat."""
-    owning, country = catalog.ownership, cluster.site.country
-    bare = burden.scaled(burden.span_of(asked.figure), asked.unit)
-    found = {"servers": bare}
-    if asked.bare:
-        share = burden.span_of(owning["host_share"])
-        rest = burden.swing(lambda share: cost.server_price(bare[0], share) - bare[0], share=share)
-        found = {"chips": bare, "host": rest}
-    server = cost.spread(list(found.values()))
+) -> Hardware:
+    """The hardware of a cluster with so many tiers of switches, at the price that is asked."""
+    owning = catalog.ownership
+    found, server = _servers(catalog, asked)
+    stored = burden.span_of(owning["storage_share"])
     found["network"] = burden.network_of(catalog, cluster, tiers, server)
-    found["storage"] = burden.scaled(burden.span_of(owning["storage_share"]), server[0])
-    whole = cost.spread(list(found.values()))
-    if duties is not None:
-        customs = duties.customs.value or 0.0
-        abroad = server[0] * (asked.place not in ("", country)) + (whole[0] - server[0]) * (country != HOME)
-        found["duties"] = burden.scaled(whole, customs * abroad / whole[0])
-        found["vat"] = burden.scaled(whole, _vat(duties, basis) * (1.0 + customs * abroad / whole[0]))
-    return {name: span for name, span in found.items() if name in ("network", "storage") or span[0]}
+    found["storage"] = burden.swing(lambda price, share: price * share, price=server, share=stored)
+    kept = burden.swing(lambda price, share: price * (1.0 + share), price=server, share=stored)
+    net = cost.spread([kept, found["network"]])
+    taxes = _taxes(cluster, asked, server[0], net[0], duties, basis)
+    found |= {name: burden.scaled(net, share) for name, share in taxes.items() if share}
+    return Hardware(MappingProxyType(found), net, burden.scaled(net, 1.0 + sum(taxes.values())))
+
+
+def _servers(catalog: Catalog, asked: Asked) -> tuple[dict[str, Span], Span]:
+    """(servers, or chips and host; their sum) per chip. [USD]"""
+    price = burden.scaled(burden.span_of(asked.figure), asked.unit)
+    if not asked.bare:
+        return {"servers": price}, price
+    share = burden.span_of(catalog.ownership["host_share"])
+    rest = burden.swing(lambda chip, share: cost.server_price(chip, share) - chip, chip=price, share=share)
+    found = {"chips": price} | ({"host": rest} if rest[2] else {})
+    return found, burden.swing(cost.server_price, chip=price, host_share=share)
+
+
+def _taxes(
+    cluster: Cluster, asked: Asked, server: float, net: float, duties: Duties | None, basis: Basis
+) -> dict[str, float]:
+    """Duty on what comes from abroad and VAT on hardware and duty, over the hardware. [ratio]"""
+    if duties is None:
+        return {}
+    country = cluster.site.country
+    abroad = server * (asked.place not in ("", country)) + (net - server) * (country != HOME)
+    customs = (duties.customs.value or 0.0) * abroad / net
+    return {"duties": customs, "vat": _vat(duties, basis) * (1.0 + customs)}
 
 
 def _bought(catalog: Catalog, cluster: Cluster, asked: Asked, tiers: int, duties: Duties | None, basis: Basis) -> Quote:
     """A purchase per chip with a network of that many tiers, and what owning it costs."""
     paid = hardware(catalog, cluster, asked, tiers, duties, basis)
-    capital = cost.spread(list(paid.values()))
-    net = sum(span[0] for name, span in paid.items() if name not in ("duties", "vat"))
-    tied, kept = burden.money(catalog), _upkeep(catalog, cluster, net)
-    parts = {name: span[0] * tied.wear for name, span in paid.items()}
+    capital, tied, kept = paid.total, burden.money(catalog), _upkeep(catalog, cluster, paid.net[0])
+    parts = {name: span[0] * tied.wear for name, span in paid.parts.items()}
     parts |= {"residual": tied.residual * capital[0], "financing": tied.financing * capital[0]}
     parts |= {name: span[0] for name, span in kept.items()}
     held = draws.product(draws.Interval(*capital[1:]), capital[0], draws.Interval(*tied.all[1:]), tied.all[0])

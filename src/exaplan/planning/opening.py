@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from exaplan.ask import Ask
 from exaplan.catalog import Catalog
@@ -14,24 +15,30 @@ from exaplan.planning.legal import Law, no_chip, usual_site
 from exaplan.planning.limits import amount, chips_of
 
 
-def opened(ask: Ask, catalog: Catalog, law: Law | None) -> tuple[Ask, tuple[str, ...]]:
-    """(the ask, with every chip in question where the law keeps out all that it names; what was done, for the reader).
+class Opened(NamedTuple):
+    """The ask as it is answered. swapped: other chips than the named ones are tried; told: what was done."""
 
-    The number of chips stays the asked one.
-    """
+    ask: Ask
+    swapped: bool = False
+    told: tuple[str, ...] = ()
+
+
+def opened(ask: Ask, catalog: Catalog, law: Law | None) -> Opened:
+    """The ask, with every chip in question where the law keeps out all that it names. The number of chips stays the
+    asked one."""
     if ask.bound and ask.terms == "own":
-        return ask, ("the chips are there already: the law was not applied to them",)
+        return Opened(ask, told=("the chips are there already: the law was not applied to them",))
     if law is None or ask.every_chip:
-        return ask, ()
+        return Opened(ask)
     clusters = list(clusters_of(ask, catalog))
     reasons = [law.reason(item.chip) or early(ask, item.chip, bound=True, several=False) for item in clusters]
     if not all(reasons):
-        return ask, ()
+        return Opened(ask)
     count = None if ask.open_count else clusters[0].count
     site = ask.cluster.site or usual_site(ask, catalog)
     named = {"chip": None, "node": None, "name": None, "count": count, "site": site}
     made = ask.model_copy(update={"cluster": ask.cluster.model_copy(update=named)})
-    return made, (_swapped(clusters, reasons, count),)
+    return Opened(made, True, (_swapped(clusters, reasons, count),))
 
 
 def _swapped(clusters: Sequence[Cluster], reasons: Sequence[str], count: int | None) -> str:

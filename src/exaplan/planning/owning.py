@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from exaplan import cost
 from exaplan.answers.owning import Item, Owned
 from exaplan.catalog import Catalog
-from exaplan.catalog.ownership import COOLING
+from exaplan.catalog.days import gap
 from exaplan.errors import InputError
 from exaplan.nouns import Cluster, Figure
 from exaplan.planning import burden, offers
 from exaplan.planning.burden import NOTHING, Span, scaled, span_of, swing
+from exaplan.planning.holding import Held, held_of, owning_of
 
-HALLS = ("own", "colocation")
 FORMATS = ("bf16", "fp16", "fp32", "int8")  # whose peak a cost per FLOP is told at, the first that is known
-
-
-@dataclass(frozen=True)
-class Held:
-    """A cluster that is owned, with everything its bill follows from. power [W of IT, rated]; draw [W of IT in use]."""
-
-    catalog: Catalog
-    cluster: Cluster
-    owning: Mapping[str, Figure]
-    asked: offers.Asked
-    basis: offers.Basis
-    on: str
-    cooling: str
-    hall: str
-    power: float
-    draw: Span
-    pue: Span
-
-    @property
-    def count(self) -> int:
-        """Chips of whole nodes."""
-        nodes = -(-self.cluster.count // self.cluster.node.chips)
-        return self.cluster.count if self.asked.bare else nodes * self.cluster.node.chips
-
-    def figure(self, name: str) -> Span:
-        """A figure of ownership."""
-        return span_of(self.owning[name])
 
 
 def own(
@@ -67,11 +40,12 @@ def own(
     the whole cluster in use]: for the cost of a token. watts: measured draw of all IT [W] instead of load x rating.
     """
     given = {"utilisation": utilisation, "wacc": wacc, "lifetime": lifetime, "residual": residual}
-    owning = _owning(catalog, given)
-    held = _held(catalog, cluster, owning, on, cooling, facility, watts, basis)
+    owning = owning_of(catalog, given)
+    held = held_of(catalog, cluster, owning, on, cooling, facility, watts, basis)
     capital, running = tuple(_capital(held)), tuple(_running(held))
     used = held.figure("utilisation")
-    rent = _rent(held)
+    quote = _rent(held)
+    rent = quote.rate * offers.HOUR if quote else None
     even = _break_even(held, rent, running)
     return Owned(
         cluster=cluster,
@@ -84,68 +58,14 @@ def own(
         utilisation=used[0],
         it_power=held.power,
         power=held.draw[0] * held.pue[0],
-        per=_per(held, capital, running, tokens),
+        per=_per(held, tokens),
         rent=rent,
         break_even=even,
         carbon=_carbon(held),
         water=_flow(held),
-        assumptions=tuple(_assumptions(held, rent, even)),
+        assumptions=tuple(_assumptions(held, quote, even)),
         sources=_sources(held, capital, running),
     )
-
-
-# ------------------------------------------------------------------------------------------------------------ question
-
-
-def _owning(catalog: Catalog, given: Mapping[str, float | None]) -> dict[str, Figure]:
-    """The figures of ownership with what was asked instead, checked."""
-    asked = {name: Figure(value, "user") for name, value in given.items() if value is not None}
-    owning = dict(catalog.ownership) | asked
-    cost.check_terms(*(owning[name].value or 0.0 for name in ("wacc", "lifetime", "residual")))
-    cost.per_used(1.0, owning["utilisation"].value or 0.0)
-    return owning
-
-
-def _held(
-    catalog: Catalog,
-    cluster: Cluster,
-    owning: Mapping[str, Figure],
-    on: str,
-    cooling: str,
-    hall: str,
-    watts: float | None,
-    basis: offers.Basis,
-) -> Held:
-    """Everything that is known of the cluster; InputError where its price or power is not."""
-    _check(cooling or "air", COOLING, "way of cooling")
-    _check(hall, HALLS, "facility")
-    asked, power = offers.asked_price(catalog, cluster, on, basis), burden.node_power(cluster)
-    if asked is None:
-        hint = "give its price in the prices.csv of a --catalog folder, or in a node file of your own"
-        raise InputError(f"no purchase price of {cluster.chip.name} is known", hint=hint)
-    if power is None:
-        raise InputError(f"the power of {cluster.chip.name} and of its node is unknown", hint="give it in a node file")
-    if watts is not None and not watts > 0.0:
-        raise InputError(f"a draw of {watts:g} W is not positive", hint="give the power of all IT, e.g. 10 MW")
-    nodes = -(-cluster.count // cluster.node.chips)
-    rated = nodes * power
-    draw = (watts, watts, watts) if watts is not None else scaled(span_of(owning["load"]), rated)
-    kind = cooling or burden.cooling_of(catalog, cluster)
-    return Held(
-        catalog, cluster, owning, asked, basis, on, kind, hall, rated, draw, _pue(cluster, owning, kind, bool(cooling))
-    )
-
-
-def _check(name: str, known: tuple[str, ...], what: str) -> None:
-    if name not in known:
-        raise InputError(f"unknown {what} `{name}`", hint="known: " + ", ".join(known))
-
-
-def _pue(cluster: Cluster, owning: Mapping[str, Figure], cooling: str, asked: bool) -> Span:
-    """PUE of the site for air, or where nobody asked for a way of cooling; else that of the way of cooling."""
-    site = cluster.site
-    figure = site.figures.get("pue") or Figure(site.pue, "")
-    return span_of(owning[f"{cooling}.pue"] if asked and cooling != "air" else replace(figure, value=site.pue))
 
 
 # ------------------------------------------------------------------------------------------------------------- capital
@@ -153,7 +73,7 @@ def _pue(cluster: Cluster, owning: Mapping[str, Figure], cooling: str, asked: bo
 
 def _capital(held: Held) -> Iterator[Item]:
     """What is paid up front, of all chips."""
-    for name, span in _hardware(held).items():
+    for name, span in _hardware(held).parts.items():
         yield _item(name, scaled(span, held.count), *_origin(held, name))
     if held.hall == "own":
         price = held.figure(f"{held.cooling}.facility")
@@ -162,7 +82,7 @@ def _capital(held: Held) -> Iterator[Item]:
         yield _item("facility", hall, held.owning[f"{held.cooling}.facility"].source, formula)
 
 
-def _hardware(held: Held) -> dict[str, Span]:
+def _hardware(held: Held) -> offers.Hardware:
     """Per chip. [USD]"""
     catalog, cluster, basis = held.catalog, held.cluster, held.basis
     duties = catalog.duties.at(cluster.site.country, held.on) if basis.duties else None
@@ -221,7 +141,7 @@ def _running(held: Held) -> Iterator[Item]:
 
 def _bought(held: Held) -> Span:
     """All hardware. [USD]"""
-    return scaled(cost.spread(list(_hardware(held).values())), held.count)
+    return scaled(_hardware(held).total, held.count)
 
 
 def _hall(held: Held, hall: burden.Hall) -> tuple[Span, Span]:
@@ -233,19 +153,23 @@ def _hall(held: Held, hall: burden.Hall) -> tuple[Span, Span]:
 
 def _energy(held: Held) -> Iterator[Item]:
     """Electricity of IT, and that of cooling and conversion."""
-    site = held.cluster.site
-    figure = replace(site.figures.get("electricity") or Figure(site.electricity, ""), value=site.electricity)
+    figure = _electricity(held)
     paid = swing(lambda p, u: p * u, p=held.draw, u=span_of(figure))
     cooled = swing(lambda p, x, u: cost.air_overhead(p, x) * u, p=held.draw, x=held.pue, u=span_of(figure))
     yield _item("electricity", paid, figure.source, "power of IT in use x price")
     yield _item("cooling", cooled, figure.source, "power of IT in use x (PUE - 1) x price")
 
 
+def _electricity(held: Held) -> Figure:
+    """Price of electricity at the place. [USD/J]"""
+    site = held.cluster.site
+    return replace(site.figures.get("electricity") or Figure(site.electricity, ""), value=site.electricity)
+
+
 def _upkeep(held: Held, hall: burden.Hall) -> Iterator[Item]:
     """Water, staff and maintenance; a colocated hall brings its own people and repair."""
     own = held.hall == "own"
-    names = ("chips", "servers", "host", "network", "storage")
-    net = scaled(cost.spread([span for name, span in _hardware(held).items() if name in names]), held.count)
+    net = scaled(_hardware(held).net, held.count)
     repair = swing(lambda c, m: c * m / cost.YEAR, c=net, m=held.figure("maintenance"))
     fixed = cost.spread([repair, scaled(hall.repair, held.power if own else 0.0)])
     if hall.water != NOTHING:
@@ -260,16 +184,42 @@ def _upkeep(held: Held, hall: burden.Hall) -> Iterator[Item]:
 # ------------------------------------------------------------------------------------------------------------ per unit
 
 
-def _sum(items: tuple[Item, ...]) -> Span:
-    return cost.spread([(item.value, item.low, item.high) for item in items])
+def _cash(held: Held) -> Span:
+    """All that is paid up front. [USD]"""
+    hall = scaled(held.figure(f"{held.cooling}.facility"), held.power if held.hall == "own" else 0.0)
+    return cost.spread([_bought(held), hall])
 
 
-def _per(held: Held, capital: tuple[Item, ...], running: tuple[Item, ...], tokens: float | None) -> dict[str, Span]:
+def _rate(held: Held) -> Span:
+    """All running costs. [USD/s]; each figure moves every part that it is in at once."""
+    hardware = _hardware(held)
+    own, net = held.hall == "own", hardware.net[0] / hardware.total[0]
+
+    def land(**of: float) -> float:
+        if not own:
+            return of["colocation"] / burden.KILO / burden.MONTH
+        hall = of["facility"] * (cost.annuity_rate(1.0, of["wacc"], of["long"]) + of["mend"] / cost.YEAR)
+        return hall + cost.people(1.0, of["staff"] / burden.MEGA) * of["staff_cost"] / cost.YEAR
+
+    def made(bought: float, draw: float, pue: float, energy: float, **of: float) -> float:
+        tied = cost.annuity_rate(bought, of["wacc"], of["lifetime"], of["residual"])
+        repair = bought * net * of["maintenance"] / cost.YEAR
+        return tied + repair + draw * (pue * energy + of["fresh"]) + held.power * land(**of)
+
+    names = ("wacc", "lifetime", "residual", "maintenance", "staff", "staff_cost", "colocation")
+    more = {"facility": f"{held.cooling}.facility", "long": "facility_lifetime", "mend": "facility_maintenance"}
+    given = {name: held.figure(more.get(name, name)) for name in (*names, *more)}
+    fresh = NOTHING if held.cooling == "sea-water" else held.figure("water")
+    given |= {"bought": _bought(held), "draw": held.draw, "pue": held.pue, "fresh": fresh}
+    return swing(made, energy=span_of(_electricity(held)), **given)
+
+
+def _per(held: Held, tokens: float | None) -> dict[str, Span]:
     """What a chip, an hour, a year, a FLOP and a token cost. [USD]"""
-    rate, used, count = _sum(running), held.figure("utilisation"), held.count
+    rate, used, count = _rate(held), held.figure("utilisation"), held.count
     second = swing(lambda r, u: cost.per_used(r, u), r=rate, u=used)
     found = {
-        "chip": scaled(_sum(capital), 1.0 / count),
+        "chip": scaled(_cash(held), 1.0 / count),
         "all-in": scaled(_all_in(held), 1.0 / count),
         "hour": scaled(second, offers.HOUR / count),
         "year": scaled(rate, cost.YEAR),
@@ -292,10 +242,10 @@ def _all_in(held: Held) -> Span:
     return cost.spread([_bought(held), worn])
 
 
-def _rent(held: Held) -> float | None:
-    """What the chips are rented for. [USD per chip-hour]"""
+def _rent(held: Held) -> offers.Quote | None:
+    """What the chips are rented for; None: unknown."""
     found = offers.quotes(held.catalog, held.cluster, "rent", held.on, basis=held.basis)
-    return found[0].rate * offers.HOUR if found else None
+    return found[0] if found else None
 
 
 def _break_even(held: Held, rent: float | None, running: tuple[Item, ...]) -> float | None:
@@ -330,10 +280,12 @@ def _flow(held: Held) -> float | None:
 # --------------------------------------------------------------------------------------------------------------- told
 
 
-def _assumptions(held: Held, rent: float | None, even: float | None) -> Iterator[str]:
+def _assumptions(held: Held, rent: offers.Quote | None, even: float | None) -> Iterator[str]:
     """What was taken for granted, in words."""
     share = held.figure("load")[0]
     yield f"nodes in use draw {share:.0%} of their rated power" if held.draw[1] != held.draw[2] else "draw as measured"
+    yield from _dated(held.asked.figure, "purchase price", held.on)
+    yield from _dated(rent.figure, "rent", held.on) if rent else ()
     yield from offers.notes(held.catalog, held.cluster, held.on, held.basis)
     if held.cluster.count % held.cluster.node.chips and not held.asked.bare:
         yield f"whole nodes are bought: {held.count:,} chips"
@@ -348,6 +300,13 @@ def _assumptions(held: Held, rent: float | None, even: float | None) -> Iterator
         head, pump = held.figure("sea-water.head")[0], held.figure("sea-water.pump")[0]
         power = cost.pump_power(flow, held.figure("sea-water.density")[0], head, pump)
         yield f"the pumps of the sea water take {power / 1e3:,.0f} kW of what the PUE holds"
+
+
+def _dated(figure: Figure, what: str, on: str) -> Iterator[str]:
+    """That a price is of another day than the one asked."""
+    days = gap(figure.date, on) / 86400.0 if figure.date else 0.0
+    if days:
+        yield f"the {what} is of {figure.date}, {days:,.0f} days from the day asked"
 
 
 def _sources(held: Held, capital: tuple[Item, ...], running: tuple[Item, ...]) -> tuple[str, ...]:

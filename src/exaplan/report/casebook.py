@@ -14,13 +14,16 @@ from exaplan.answers.casebook import CaseAnswer, Given
 from exaplan.catalog import Catalog
 from exaplan.report import citing
 from exaplan.report.provenance import source_json
-from exaplan.report.screen import heading, listed, table
+from exaplan.report.screen import amount, heading, listed, table
 from exaplan.report.sheets import NONE
 from exaplan.report.to_json import fields_of, finite, plain
 from exaplan.report.words import HOME, local, phrase, word
 
 STYLES = {"holds": "bold green", "wrong": "bold red", "garbled": "bold yellow", "misattributed": "bold yellow"}
 DIGITS = 4
+FEW = 2  # sources of an input that are named beside it
+YEARS = ("year", "fiscal year")
+PREFIXED = {"W": "power", "FLOP/s": "rate", "USD": "money"}  # units that are written with a prefix, as dimensions
 
 
 # --------------------------------------------------------------------------------------------------- JSON
@@ -134,7 +137,12 @@ def answer_text(answer: CaseAnswer) -> str:
     told = value_text(answer.answer, answer.unit)
     if answer.low is None or answer.high is None or answer.low == answer.high:
         return told
-    return word("cases.range", answer=told, low=value_text(answer.low), high=value_text(answer.high, answer.unit))
+    return word("cases.range", answer=told, low=_low_end(answer), high=value_text(answer.high, answer.unit))
+
+
+def _low_end(answer: CaseAnswer) -> str:
+    """The low end of the range, without a unit that the high end repeats."""
+    return value_text(answer.low, answer.unit if answer.unit in (*PREFIXED, *YEARS) else "")
 
 
 def claimed_text(answer: CaseAnswer) -> str:
@@ -149,12 +157,21 @@ def value_text(value: Any, unit: str = "") -> str:
     if isinstance(value, bool):
         return word("law.yes" if value else "law.no")
     if isinstance(value, (int, float)):
-        return f"{plain_number(float(value))} {unit_text(unit)}".rstrip()
+        return number_text(float(value), unit)
     if isinstance(value, (list, tuple)):
         return word("law.comma").join(value_text(item, unit) for item in value)
     if isinstance(value, Mapping):
         return word("law.comma").join(f"{key} {value_text(item)}" for key, item in value.items())
     return phrase(str(value))
+
+
+def number_text(value: float, unit: str) -> str:
+    """A number with its unit: with a prefix where the unit takes one, a year without thousands apart."""
+    if unit in YEARS:
+        return f"{value:.0f} {unit_text(unit)}" if unit != YEARS[0] else f"{value:.0f}"
+    if unit in PREFIXED and value:
+        return ("-" if value < 0 else "") + amount(abs(value), PREFIXED[unit], DIGITS)
+    return f"{plain_number(value)} {unit_text(unit)}".rstrip()
 
 
 def unit_text(unit: str) -> str:
@@ -180,12 +197,24 @@ def ask_lines(ask: Mapping[str, Any]) -> Iterator[str]:
         name = phrase(str(key).replace("_", " "))
         if isinstance(value, Mapping):
             yield f"{name}{colon.rstrip()}"
-            yield from (f"  {item} = {value_text(how)}" for item, how in value.items())
+            yield from (f"  {item} = {_formula(how)}" for item, how in value.items())
         elif isinstance(value, (list, tuple)):
             yield f"{name}{colon.rstrip()}"
-            yield from (f"  {value_text(item)}" for item in value)
+            yield from (f"  {_formula(item)}" for item in value)
         else:
-            yield f"{name}{colon}{value_text(value)}"
+            yield f"{name}{colon}{phrase(_formula(value))}"
+
+
+def _formula(value: Any) -> str:
+    """How a value is come by: a number, a formula, what it is asked of, or a rule of the verdict."""
+    if not isinstance(value, Mapping):
+        return value_text(value) if isinstance(value, (bool, int, float)) else str(value)
+    if "then" in value:
+        return word("cases.if", test=value.get("if"), verdict=verdict_word(str(value["then"])))
+    if "else" in value:
+        return word("cases.else", verdict=verdict_word(str(value["else"])))
+    given = ", ".join(f"{name} {item}" for name, item in value.items() if name != "ask")
+    return f"{value['ask']}({given})" if "ask" in value else given
 
 
 def _inputs(answer: CaseAnswer) -> list[RenderableType]:
@@ -198,9 +227,16 @@ def _inputs(answer: CaseAnswer) -> list[RenderableType]:
 
 def _given(given: Given) -> list[object]:
     known = given.low is not None and given.high is not None
-    span = f"{value_text(given.low)} … {value_text(given.high)}" if known else ""
+    ends = [value_text(end, given.unit if given.unit in PREFIXED else "") for end in (given.low, given.high)]
+    span = f"{ends[0]} … {ends[1]}" if known else ""
     note = word("law.comma").join(part for part in (_origin(given.origin), phrase(given.note)) if part)
-    return [Text(given.name, overflow="fold"), value_text(given.value, given.unit), span, given.source, note]
+    return [Text(given.name, overflow="fold"), value_text(given.value, given.unit), span, _short(given.source), note]
+
+
+def _short(sources: str) -> str:
+    """The first few of many sources; all of them are spelled out below."""
+    names = [name.strip() for name in sources.split(",") if name.strip()]
+    return ", ".join(names[:FEW]) + (f" +{len(names) - FEW}" if len(names) > FEW else "")
 
 
 def _origin(origin: str) -> str:

@@ -14,7 +14,7 @@ from exaplan.catalog import Catalog
 from exaplan.report import provenance, told
 from exaplan.report.screen import amount, percent
 from exaplan.report.sheets import Sheet, offers_sheet, plans_sheet, tried_alike, tried_sheet, whole_sheet
-from exaplan.report.words import spoken, word
+from exaplan.report.words import phrase, spoken, word
 
 TRIED = 12  # chips whose fate is told at once
 STYLE = Path(__file__).with_name("page.css")
@@ -68,6 +68,7 @@ def _body(answer: Answer, catalog: Catalog | None, charts: Mapping[str, str]) ->
     best = answer.estimates[0]
     yield f"<header><h1>{escape(told.title(answer))}</h1>"
     yield from (f'<p class="sub">{escape(text)}</p>' for text in (told.place_line(answer), told.work_line(answer)))
+    yield from (f'<p class="warn">{escape(text)}</p>' for text in told.swapped(answer))
     sentence = told.headline(answer)
     yield f'<p class="answer">{escape(sentence)}</p>' if sentence else ""
     yield f'<ul class="cards">{"".join(_cards(best))}</ul></header>'
@@ -143,9 +144,9 @@ def _card(name: str, value: str, ends: list[str]) -> str:
 def _why(answer: Answer, best: Priced) -> list[str]:
     relief = [told.relief_line(answer, item) for item in answer.relief]
     parts = [
-        listing(word("plan.warnings"), answer.warnings, "warn"),
+        listing(word("plan.warnings"), map(phrase, answer.warnings), "warn"),
         listing(word("plan.law"), told.law_lines(answer)),
-        listing(word("plan.binding"), answer.binding or (word("plan.none"),)),
+        listing(word("plan.binding"), map(told.limit_name, answer.binding) if answer.binding else (word("plan.none"),)),
         listing(word("plan.relief"), relief),
         listing(word("nearest.title"), told.nearest_lines(best)),
         sheet_html(offers_sheet(best)) if best.offers else "",

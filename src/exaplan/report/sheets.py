@@ -10,13 +10,15 @@ from exaplan.answers import Answer, Offer, Priced, Tried
 from exaplan.nouns import Cluster, Layout
 from exaplan.report.asked import several, tokens_open
 from exaplan.report.screen import amount, percent
-from exaplan.report.words import word
+from exaplan.report.words import phrase, word
 
 FIXED = ("rank", "layout", "micro_batch", "recompute", "zero", "step_time", "mfu", "memory", "time", "cost", "energy")
 WHOLE = (("time", "time"), ("cost", "money"), ("energy", "energy"), ("carbon", "mass"))
 LEFT = ("chip", "layout", "recompute", "site")
 POINT = ("time", "cost", "energy", "carbon")
 ALIKE = 3
+RUNNING = ("electricity", "cooling", "facility", "staff", "maintenance", "water")  # parts of a cost, paid as they come
+NO_CASH = ("financing", "residual")  # parts of a cost that nobody pays out
 NONE = "–"  # noqa: RUF001
 
 
@@ -174,7 +176,7 @@ def offers_sheet(priced: Priced) -> Sheet:
 
 def _offer_row(offer: Offer, chosen: bool) -> list[str]:
     parts = sorted(offer.parts.items(), key=lambda item: -item[1])
-    shown = ", ".join(f"{word(f'parts.{name}')} {amount(value, 'money', 2)}" for name, value in parts if value)
+    shown = word("law.comma").join(f"{word(f'parts.{name}')} {signed_money(value)}" for name, value in parts if value)
     if offer.break_even is not None:
         shown += "; " + word("plan.break_even", time=amount(offer.break_even, "time"))
     ends = ("" if end is None else amount(end, "money") for end in (offer.low, offer.high))
@@ -185,10 +187,17 @@ def _offer_row(offer: Offer, chosen: bool) -> list[str]:
     return [f"{mark}{offer.terms}", amount(paid_for(offer), "money"), upfront, share, *ends, shown, price]
 
 
+def signed_money(value: float) -> str:
+    """A part of a cost; what is got back has a minus."""
+    return ("-" if value < 0 else "") + amount(abs(value), "money", 2)
+
+
 def paid_for(offer: Offer) -> float:
-    """Cash that a run takes: a purchase in full, again for each lifetime it wears out, and its electricity. [USD]"""
-    worn = sum(value for name, value in offer.parts.items() if name != "electricity")
-    return max(offer.capital - worn, 0.0) + offer.cost
+    """Cash that a run takes: a purchase in full, again for each lifetime it wears out, and what running it takes;
+    neither financing nor what the hardware is worth afterwards. [USD]"""
+    running = sum(value for name, value in offer.parts.items() if name in RUNNING)
+    worn = sum(value for name, value in offer.parts.items() if name not in (*RUNNING, *NO_CASH))
+    return max(offer.capital, worn) + running
 
 
 # --------------------------------------------------------------------------------------------- what was tried
@@ -202,7 +211,7 @@ def tried_sheet(answer: Answer, most: int | None = None) -> Sheet:
     shared = alike(answer)
     told = sorted((item for item in answer.tried if item.reason not in shared), key=_nearness(answer))
     rows = [
-        [item.chip, item.node, _counts(item), f"{item.considered:,}", item.reason or word("plan.shown")]
+        [item.chip, item.node, _counts(item), f"{item.considered:,}", phrase(item.reason) or word("plan.shown")]
         for item in told[:most]
     ]
     if most is not None and len(told) > most:
@@ -221,7 +230,9 @@ def alike(answer: Answer) -> dict[str, list[str]]:
 
 def tried_alike(answer: Answer, most: int | None = None) -> list[str]:
     """One line for each reason that many chips share. most: chips that are named."""
-    return [f"{reason}: {', '.join(_some(chips, most))}" for reason, chips in alike(answer).items()]
+    return [
+        f"{phrase(reason)}{word('law.colon')}{', '.join(_some(chips, most))}" for reason, chips in alike(answer).items()
+    ]
 
 
 def _some(names: list[str], most: int | None) -> list[str]:

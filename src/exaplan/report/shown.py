@@ -13,6 +13,7 @@ from rich.text import Text
 from exaplan import units
 from exaplan.answers import SCHEMA_VERSION
 from exaplan.catalog import Catalog, Price
+from exaplan.catalog.hardware import NAMES
 from exaplan.errors import InputError, Place
 from exaplan.nouns import Figure
 from exaplan.report.listings import Row, cluster_json, model_json, noun_json
@@ -29,6 +30,8 @@ DIMENSIONS = {
     "network": "bandwidth",
     "power": "power",
     "die_area": "area",
+    "applicable_area": "area",
+    "io_bandwidth": "bandwidth",
     "price": "money",
     "latency": "time",
     "electricity": "price_energy",
@@ -126,13 +129,14 @@ def _one_view(item: Found, catalog: Catalog) -> Iterator[RenderableType]:
     unsourced = {field: value for field, value in others if field not in roots and value not in (None, "", [], {})}
     yield from (Text(line) for line in _plain_lines(unsourced))
     if figures:
-        rows = [[field, *_figure_cells(field, figure, spec)] for field, figure in figures.items()]
+        words = spec | _stated(item.noun)
+        rows = [[field, *_figure_cells(field, figure, words)] for field, figure in figures.items()]
         yield table(("field", "value", "low", "high", "source", "note"), rows, left=("source", "note"))
     prices = prices_of(item, catalog)
     if prices:
-        rows = [[row.kind, row.date, *_price_cells(row), row.unit, row.source, row.note] for row in prices]
-        columns = ("kind", "date", "low", "value", "high", "unit", "source", "note")
-        yield table(columns, rows, word("show.prices"), left=("date", "unit", "source", "note"))
+        columns = ("kind", "place", "date", "low", "value", "high", "unit", "vat", "usd", "source", "note")
+        fixed = ("place", "date", "unit", "vat")
+        yield table(columns, map(_price_row, prices), word("show.prices"), ("source", "note"), True, fixed)
     used = {figure.source for figure in figures.values()} | {row.source for row in prices}
     yield from listed(word("explain.sources"), _source_lines(used, catalog))
 
@@ -146,11 +150,22 @@ def _plain_lines(values: Mapping[str, Any], indent: str = "  ") -> Iterator[str]
             yield f"{indent}{field}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
 
 
+def _stated(noun: Any) -> dict[str, str]:
+    """What is stated of a chip as a word or a truth, not as a quantity."""
+    found = {name: getattr(noun, name, None) for name in NAMES}
+    return {name: _word(value) for name, value in found.items() if value not in (None, "")}
+
+
+def _word(value: Any) -> str:
+    return word("law.yes" if value else "law.no") if isinstance(value, bool) else str(value)
+
+
 def _figure_cells(field: str, figure: Figure, spec: Mapping[str, Any]) -> list[str]:
     """value, low, high, source and note; a figure that is a word has it in the spec or in its note."""
     values = [quantity(field, end) for end in (figure.value, figure.low, figure.high)]
     note = " ".join(part for part in (figure.date, figure.note) if part)
-    told = values[0] or (str(spec[field]) if field in spec else "unknown")
+    told = str(spec[field]) if field in NAMES and field in spec else values[0]
+    told = told or (str(spec[field]) if field in spec else "unknown")
     return [told, values[1], values[2], figure.source, note]
 
 
@@ -166,8 +181,11 @@ def quantity(field: str, value: float | None) -> str:
     return units.show(value, dimension) if dimension else f"{value:,.6g}"
 
 
-def _price_cells(row: Price) -> list[str]:
-    return ["" if end is None else f"{end:,.2f}" for end in (row.low, row.figure.value, row.high)]
+def _price_row(row: Price) -> list[str]:
+    """A price as it was published, and what that is in US dollars without VAT."""
+    ends = ["" if end is None else f"{end:,.10g}" for end in (row.low, row.mid, row.high)]
+    usd = "" if row.figure.value is None else f"{row.figure.value:,.2f}"
+    return [row.kind, row.place, row.date, *ends, row.unit, word(f"prices.vat.{row.vat}"), usd, row.source, row.note]
 
 
 def _source_lines(used: Iterable[str], catalog: Catalog) -> Iterator[str]:

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from exaplan.answers import Answer, Priced
-from exaplan.report import told
+from exaplan.report import citing, told
 from exaplan.report.asked import several, tokens_open
 from exaplan.report.scatter import scatter
 from exaplan.report.screen import amount, bar, heading, indented, line, listed, percent, table
@@ -65,7 +65,8 @@ def drawn(sheet: Sheet) -> RenderableType:
 def header(answer: Answer) -> list[RenderableType]:
     """What was asked, in three lines."""
     lines = (told.place_line(answer), told.work_line(answer))
-    return [heading(told.title(answer)), *(Text(text, style="dim") for text in lines)]
+    swapped = (Text(text, style="bold yellow") for text in told.swapped(answer))
+    return [heading(told.title(answer)), *(Text(text, style="dim") for text in lines), *swapped]
 
 
 def _decision(answer: Answer) -> list[RenderableType]:
@@ -116,7 +117,7 @@ def footer(answer: Answer, best: Priced) -> list[RenderableType]:
     """Why this one: what binds, how it is paid, the nearest run, what was tried, what was assumed."""
     price = [best.price_source] if best.price_source and not best.offers else []
     counted = told.counts_line(answer)
-    binding = [word("limits.law") if name == "law" else name for name in answer.binding]
+    binding = [told.limit_name(name) for name in answer.binding]
     return [
         *line(word("plan.binding"), binding or (word("plan.none"),)),
         *listed(word("plan.law"), told.law_lines(answer), ""),
@@ -124,7 +125,7 @@ def footer(answer: Answer, best: Priced) -> list[RenderableType]:
         *_nearest(told.nearest_lines(best)),
         *([Text(counted)] if counted else []),
         *_asides(answer, best),
-        *listed(word("plan.warnings"), answer.warnings, "yellow"),
+        *citing.told("plan.warnings", answer.warnings, "yellow"),
         *listed(word("plan.assumptions"), told.assumed(answer)),
         *listed(word("plan.defaults"), ["; ".join(answer.defaults)] if answer.defaults else ()),
         *line(word("plan.prices"), price),

@@ -46,7 +46,10 @@ WHOLE: Mapping[str, tuple[str, ...]] = {
     "power": ("perf.power.step_power", "perf.power.chip_power", "perf.power.wall_power"),
     "cost": ("planning.drafts.Bill.cost", "planning.drafts.Bill.paid"),
     "cost.rent": ("cost.rent_cost",),
-    "cost.buy": ("cost.server_price", "cost.purchase_price", "cost.straight_line", "cost.electricity_cost"),
+    "cost.buy": (
+        *("cost.server_price", "cost.network_price", "cost.annuity", "cost.financing", "cost.straight_line"),
+        "cost.electricity_cost",
+    ),
     "cost.own": ("cost.electricity_cost",),
     "energy": ("cost.energy_used",),
     "carbon": ("cost.carbon_emitted",),

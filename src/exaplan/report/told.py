@@ -10,8 +10,10 @@ from exaplan.answers import Answer, Nearest, Priced, Relief
 from exaplan.report.asked import by_cash, more_is_better, objective_dimension, part, several, sites, tokens_open
 from exaplan.report.screen import amount, percent
 from exaplan.report.sheets import cluster_of, layout_text
-from exaplan.report.words import phrase, word
+from exaplan.report.verdicts import brief
+from exaplan.report.words import HOME, phrase, spoken, word
 
+SWAPPED = "NOT THE ASKED CHIP"  # how planning starts the assumption that another chip was taken
 UNCHECKED = "the limit on "  # how planning starts a warning of a limit that could not be checked
 SMALL = 0.005  # a relief that gains less than this share of the objective is worth nothing worth saying
 
@@ -63,9 +65,15 @@ def headline(answer: Answer) -> str:
     if best is None:
         return ""
     parts = [_placed(answer, best), *_cost(answer, best), *_sought(answer, best), *_training(best)]
-    decision = [", ".join(parts)] if best.time is not None else []
-    told = "; ".join(filter(None, (*decision, _held(answer) if decision else "", *unchecked(answer))))
-    return f"{told[0].upper()}{told[1:]}." if told else ""
+    decision = [word("law.comma").join(parts)] if best.time is not None else []
+    missed = map(phrase, unchecked(answer))
+    told = word("law.semicolon").join(filter(None, (*decision, _held(answer) if decision else "", *missed)))
+    return f"{told[0].upper()}{told[1:]}{word('law.stop')}" if told else ""
+
+
+def swapped(answer: Answer) -> list[str]:
+    """That the chip of the plans is not the one that was asked for, and why: told before all else."""
+    return [phrase(text) for text in answer.assumptions if text.startswith(SWAPPED)]
 
 
 def unchecked(answer: Answer) -> list[str]:
@@ -145,7 +153,8 @@ def _held(answer: Answer) -> str:
     before, after = ends(answer, best)
     one = word(f"limits.{best.limit}")
     key = "headline.gives" if len(named) == 1 else "headline.gives_of"
-    return f"{told}: {word(key, limit=one, step=best.step, before=before, after=after)}"
+    key = "headline.without_law" if best.limit == "law" else key
+    return f"{told}{word('law.colon')}{word(key, limit=one, step=best.step, before=before, after=after)}"
 
 
 def _and(names: list[str]) -> str:
@@ -176,16 +185,21 @@ def relief_line(answer: Answer, item: Relief) -> str:
     before, after = ends(answer, item)
     worth = gain(answer, item)
     shown = word("plan.better", share=percent(worth)) if worth > SMALL else word("plan.no_gain")
-    limit = word(f"limits.{item.limit}") if item.limit == "law" else item.limit
+    if item.limit == "law":
+        return word("plan.relief_law", before=before, after=after, gain=shown)
+    limit = limit_name(item.limit)
     return word("plan.relief_line", limit=limit, step=phrase(item.step), before=before, after=after, gain=shown)
+
+
+def limit_name(name: str) -> str:
+    """A limit in a list: its name, that of the law and those in another language in words."""
+    return word(f"limits.{name}") if name == "law" or spoken() != HOME else name
 
 
 def law_lines(answer: Answer) -> Iterator[str]:
     """What the export rules say of the chips of the plans, and what they cost; nothing where no law was asked for."""
     if not answer.verdicts:
         return
-    from exaplan.report.law.check import brief  # its package draws pages, which are made of these words
-
     yield from (brief(verdict) for verdict in answer.verdicts)
     found = next((item for item in answer.relief if item.limit == "law"), None)
     if found is not None:
@@ -208,9 +222,10 @@ def counts_line(answer: Answer) -> str:
 
 
 def assumed(answer: Answer) -> list[str]:
-    """What the answer and its best layout assume, each once."""
+    """What the answer and its best layout assume, each once; but that another chip was taken, which is told first."""
     more = answer.estimates[0].estimate.assumptions if answer.estimates else ()
-    return list(dict.fromkeys((*answer.assumptions, *more)))
+    found = dict.fromkeys((*answer.assumptions, *more))
+    return [phrase(text) for text in found if not text.startswith(SWAPPED)]
 
 
 # ------------------------------------------------------------------------------------------- the nearest run

@@ -7,7 +7,7 @@ from datetime import date
 from difflib import get_close_matches
 from typing import Any
 
-from exaplan.catalog.laws import Book, Regime
+from exaplan.catalog.laws import Active, Book, Regime
 from exaplan.errors import InputError, Place
 from exaplan.nouns import Chip, Deal, Duty, Verdict
 from exaplan.rules import wording
@@ -28,14 +28,15 @@ def check(chip: Chip, deal: Deal, book: Book) -> Verdict:
     decision, missing = resolve(regime, values, deal.letters)
     seen = {**values, **(decision.values or {})}
     notes = holding(regime.notes, seen, deal.letters)
-    clauses = (*wording.clauses(decision.steps, seen), *wording.sleeping(regime.dormant, seen))
+    duties = holding(regime.duties, seen) if decision.verdict != "denial" else ()
+    sleeping = wording.sleeping(regime.dormant, seen)
     return Verdict(
         chip=chip.name,
         deal=deal,
         verdict=decision.verdict,
         review=decision.review,
         class_name=decision.class_name,
-        clauses=clauses,
+        clauses=(*wording.clauses(decision.steps, (*duties, *notes), seen), *sleeping),
         missing=missing,
         rules_through=book.through,
         assumes=wording.assumes(deal, found, seen, decision),
@@ -44,7 +45,7 @@ def check(chip: Chip, deal: Deal, book: Book) -> Verdict:
             *wording.unread(decision.steps),
             *_open_question(found, values, regime, deal, decision.verdict, decision.review, decision.class_name),
         ),
-        duties=_duties(regime, seen, decision.verdict),
+        duties=tuple(map(_duty, duties)),
         facts=wording.figures(found),
     )
 
@@ -117,17 +118,15 @@ def values_of(found: Facts, deal: Deal, regime: Regime, book: Book) -> dict[str,
         "end_user": deal.end_user,
         "listed": book.listing(deal.end_user, deal.on) is not None,
         "domestic": domestic,
-        "export": deal.to != "US" and not domestic,
+        "export": not book.same("US", deal.to) and not domestic,
+        "transfer": book.same(deal.origin, deal.to),
     }
 
 
-def _duties(regime: Regime, values: dict[str, Any], verdict: str) -> tuple[Duty, ...]:
-    """What rules take on top of the price, where the deal is possible at all."""
-    held = holding(regime.duties, values) if verdict != "denial" else ()
-    return tuple(
-        Duty(one.provision.title, one.rate, one.provision.base, one.provision.source, one.provision.rule)
-        for one in held
-    )
+def _duty(active: Active) -> Duty:
+    """What a rule takes on top of the price."""
+    one = active.provision
+    return Duty(one.title, active.rate, one.base, one.source, one.rule)
 
 
 def _open_question(found: Facts, values: dict[str, Any], regime: Regime, deal: Deal, *known: str) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ def resolve(regime: Regime, values: Values, letters: str) -> tuple[Decision, tup
     axes, found = [], set(first.missing)
     leaves: list[Decision] = []
     missing: list[Missing] = []
-    for axis in (one for one in AXES if one in FIELDS):
+    for axis in AXES:
         if axis not in found or (axis == "planar" and "PD" in found):
             continue
         pieces = [(piece, *_settle(regime, piece.values, letters)) for piece in _pieces(regime, values, axis)]

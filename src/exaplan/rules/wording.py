@@ -9,16 +9,23 @@ from typing import Any
 
 from exaplan.catalog.laws import Active, Book, Regime
 from exaplan.nouns import Clause, Deal
-from exaplan.rules.deciding import Decision
+from exaplan.rules.deciding import Decision, Step
 from exaplan.rules.facts import Facts
 
 Values = Mapping[str, Any]
 ADVICE = "analysis of the encoded rules, not legal advice"
 
 
-def clauses(steps: Iterable[tuple[Active, bool | None, str]], values: Values) -> tuple[Clause, ...]:
-    """The clauses that were looked at, those that decided first."""
-    return tuple(clause(active, holds, effect, values) for active, holds, effect in steps)
+def clauses(steps: Iterable[Step], beside: Iterable[Active], values: Values) -> tuple[Clause, ...]:
+    """The clauses that were looked at: those that decided first, then duties and notes that hold, then the rest."""
+    told = [clause(active, holds, effect, values) for active, holds, effect in steps]
+    extra = [clause(active, True, _effect(active), values) for active in beside]
+    return (*(one for one in told if one.holds), *extra, *(one for one in told if not one.holds))
+
+
+def _effect(active: Active) -> str:
+    one = active.provision
+    return f"duty: {active.rate:.0%} of {one.base}" if one.kind == "duty" else f"note: {one.title}"
 
 
 def clause(active: Active, holds: bool | None, effect: str, values: Values) -> Clause:
@@ -82,7 +89,7 @@ def assumes(deal: Deal, found: Facts, values: Values, decision: Decision) -> tup
         + ("" if deal.headquarters else " (the destination)"),
         f"shipped from {deal.origin}; civil end use; end user {_end_user(deal, values)}",
     ]
-    if deal.to == "US":
+    if deal.to in values.get("UnitedStates", ("US",)):
         out.append("a delivery within the United States is no export")
     elif values["domestic"]:
         out.append(f"the maker {found.vendor} has its headquarters in {deal.to}: a domestic purchase, no export")
@@ -117,7 +124,7 @@ def warnings(deal: Deal, book: Book, regime: Regime, values: Values, notes: Iter
     return tuple(out)
 
 
-def unread(steps: Iterable[tuple[Active, bool | None, str]]) -> tuple[str, ...]:
+def unread(steps: Iterable[Step]) -> tuple[str, ...]:
     """A warning for each clause that holds and whose text was not read."""
     words = {"recalled": "recalled, not read", "second-hand": "known only second-hand"}
     held = [active.provision for active, holds, _ in steps if holds and active.provision.read in words]

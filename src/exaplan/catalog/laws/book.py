@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -29,6 +29,7 @@ from exaplan.catalog.laws.nouns import (
     Regime,
     Rule,
     Threshold,
+    spelt,
 )
 from exaplan.errors import InputError, Place
 from exaplan.expressions import Expression, parse
@@ -105,7 +106,11 @@ class Book:
     def domestic(self, vendor: str, to: str) -> bool:
         """Whether a maker has its headquarters in the destination, so that buying there is no export."""
         home = self.maker_country(vendor)
-        return bool(home) and (home == to or any({home, to} <= one.members for one in self.groups.values() if one.one))
+        return bool(home) and self.same(home, to)
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether two places count as one country (Hong Kong is China, Guam the United States)."""
+        return one == other or any({one, other} <= group.members for group in self.groups.values() if group.one)
 
     @cached_property
     def _entities(self) -> Mapping[str, tuple[Listing, ...]]:
@@ -191,7 +196,10 @@ class Book:
         return tuple(f"{rule.name}.{name}" for rule in self.rules.values() for name in rule.thresholds)
 
     def _check(self, thresholds: Mapping[str, float]) -> None:
-        for name in thresholds:
+        for name, value in thresholds.items():
+            if not math.isfinite(value):
+                hint = "write a finite number, or leave the rule out (--without)"
+                raise InputError(f"`{name}` is {value:g}", hint=hint, place=Place(field="law.thresholds"))
             if name not in self.threshold_names:
                 near = get_close_matches(name, self.threshold_names, 3, 0.4)
                 hint = f"did you mean {', '.join(near)}?" if near else "`exaplan rules NAME` lists those of a rule"
@@ -224,12 +232,7 @@ def _active(
     changed = any(f"{rule.name}.{name}" in thresholds for name in numbers)
     when = _again(provision, numbers) if changed else provision.when
     figures = tuple(name for name in SHOWN if name in when.names)
-    return Active(provision, when, not why, until, numbers.get(provision.rate, 0.0), why, _spelt(when.shown), figures)
-
-
-def _spelt(test: str) -> str:
-    """A test with the groups as the law spells them (D:5 for D5)."""
-    return re.sub(r"\b([AD])(\d)\b", r"\1:\2", test)
+    return Active(provision, when, not why, until, numbers.get(provision.rate, 0.0), why, spelt(when.shown), figures)
 
 
 def _again(provision: Provision, numbers: Mapping[str, float]) -> Expression:

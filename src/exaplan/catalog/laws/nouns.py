@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,7 +16,9 @@ GRADES = ("text", "quoted", "memo", "second-hand", "recalled")
 KINDS = ("class", "requirement", "exception", "review", "duty", "note")
 POLICIES = ("denial", "case-by-case", "approval", "licence")
 CHIP_NAMES = ("TPP", "PD", "IO", "DRAM_BW", "DENSITY", "data_center", "planar", "memory_package", "chip", "maker")
-DEAL_NAMES = ("to", "hq", "origin", "buyer", "end_user", "listed", "maker_hq", "maker_listed", "export")
+DEAL_NAMES = (
+    "to", "hq", "origin", "buyer", "end_user", "listed", "maker_hq", "maker_listed", "domestic", "export", "transfer",
+)  # fmt: skip
 FIGURES = frozenset(("TPP", "PD", "IO", "DRAM_BW", "DENSITY"))
 SHOWN = (*CHIP_NAMES, "family", *DEAL_NAMES)  # in the order in which a test tells its figures
 CLASS_NAMES = ("cls", "family")
@@ -62,6 +65,16 @@ class Provision:
     base: str = ""
     note: str = ""
     place: Place = NOWHERE
+
+    @property
+    def test(self) -> str:
+        """The test as it is told: with its numbers, and groups as the law spells them."""
+        return spelt(self.when.shown)
+
+
+def spelt(test: str) -> str:
+    """A test with the groups as the law spells them (D:5 for D5)."""
+    return re.sub(r"\b([AD])(\d)\b", r"\1:\2", test)
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,7 +243,9 @@ class _Tables:
         if not file.is_file():
             return ""
         sheet = Sheet(read_yaml(file), self.sources, self.layer.own)
-        sheet.allow(("through", "note"))
+        sheet.allow(("through", "note", "sources"))
+        for source in sheet.texts("sources"):
+            sheet.cite(source, "sources")
         return day(sheet, "through")
 
     def countries(self) -> dict[str, Country]:

@@ -135,6 +135,7 @@ def _figure(item: Known) -> Figure:
 def _ask(case: Claim, known: Mapping[str, Known]) -> dict[str, Any]:
     """What computes the case, as plain values."""
     return {
+        "topic": case.topic,
         "inputs": {item.name: _question(item, known) for item in case.inputs},
         "steps": {step.name: step.formula.text for step in case.steps},
         "answer": case.answer,

@@ -135,7 +135,7 @@ def _deal(ask: Question) -> Deal:
 
 
 def _verdict(ask: Question, chip: Chip) -> Verdict:
-    return rules.check(chip, _deal(ask), ask.catalog.rules)
+    return rules.check(ask.catalog.sold(chip), _deal(ask), ask.catalog.rules)
 
 
 def _clauses(verdict: Verdict) -> tuple[Clause, ...]:

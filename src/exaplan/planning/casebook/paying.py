@@ -8,8 +8,11 @@ from typing import Any
 from exaplan import ask as asks
 from exaplan.answers.owning import Item, Made, Owned
 from exaplan.answers.tax import Tax
+from exaplan.errors import InputError
 from exaplan.nouns import Cluster
 from exaplan.planning.casebook.asking import Found, Question
+
+MOST = 10_000_000  # chips of one cluster
 
 
 def own(ask: Question) -> Found:
@@ -32,7 +35,15 @@ def _cluster(ask: Question) -> Cluster:
     node = catalog.node(ask.text("node"), near=ask.near, place=place) if "node" in ask.given else None
     chip = catalog.chip(node.chip if node else ask.text("chip"), near=ask.near, place=place)
     site = catalog.site(ask.text("site"), near=ask.near, place=place) if "site" in ask.given else None
-    return catalog.assemble(chip, int(float(ask.given["count"])), node, site=site)
+    return catalog.assemble(chip, _count(ask), node, site=site)
+
+
+def _count(ask: Question) -> int:
+    """A whole number of chips, at least one."""
+    count = ask.given["count"]
+    if not isinstance(count, int | float) or isinstance(count, bool) or not 1 <= count <= MOST:
+        raise InputError(f"`count` = {count} is no number of chips", hint="write a whole number", place=ask.place)
+    return int(count)
 
 
 def _owned(found: Owned) -> dict[str, Found]:

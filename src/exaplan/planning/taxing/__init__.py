@@ -13,8 +13,9 @@ from datetime import date
 from exaplan.answers.tax import BreakEven, Tax, TaxPoint, TaxSide
 from exaplan.ask import Ask
 from exaplan.catalog import Catalog
-from exaplan.nouns import Chip, Verdict
+from exaplan.nouns import Verdict
 from exaplan.planning.legal import mindful, undecided
+from exaplan.planning.taxing.doubts import doubts
 from exaplan.planning.taxing.even import break_even, domestic
 from exaplan.planning.taxing.field import Field, searched
 from exaplan.planning.taxing.market import TERMS, Day, Market, on_day
@@ -34,7 +35,7 @@ def tax(ask: Ask, catalog: Catalog, since: date | None = None, step: str = "quar
     dates = () if since is None else days(since, date.fromisoformat(deal.on), step)
     field = _field(asked, market)
     day = on_day(asked.law, deal.on, market)
-    cap, told = _cap(asked, day)
+    cap, told = _cap(asked, field, day)
     made = {terms: costs(asked, field, day, terms, cap) for terms in TERMS}
     sides = {terms: side(asked, field, found) for terms, found in made.items()}
     return Tax(
@@ -59,28 +60,29 @@ def _field(asked: Question, market: Market) -> Field:
 
 def _point(asked: Question, field: Field, day: Day) -> TaxPoint:
     """The tax on one day of a series."""
-    cap, _ = _cap(asked, day)
+    cap, _ = _cap(asked, field, day)
     return TaxPoint(
         day.on,
         {terms: side(asked, field, costs(asked, field, day, terms, cap)) for terms in TERMS},
     )
 
 
-def _cap(asked: Question, day: Day) -> tuple[Cap, tuple[str, ...]]:
+def _cap(asked: Question, field: Field, day: Day) -> tuple[Cap, tuple[str, ...]]:
     """(the most chips of a type that are to be had, what is to be said of it): law.count, else the supply table."""
     most = asked.ask.law.count
     if most is not None:
         return (lambda chip: float(most)), (f"quantity: at most {most:,} chips are to be had, as asked",)
-    supply, place = asked.catalog.supply, asked.law.deal.to
     known: dict[str, float] = {}
-
-    def cap(chip: Chip) -> float:
-        if chip.name not in known:
-            found = supply.at(chip.name, place, day.on)
-            known[chip.name] = math.inf if found is None or found.value is None else found.value
-        return known[chip.name]
-
-    return cap, ("quantity: by the supply table; of a chip that it does not have any number is to be had (--count)",)
+    for name in field.entries:
+        found = asked.catalog.supply.at(name, asked.law.deal.to, day.on)
+        if found is not None and found.value is not None:
+            known[name] = found.value
+    told = ", ".join(
+        f"{value:,.0f} {name}" for name, value in known.items() if day.usable(field.entries[name].chip, "buy")
+    )
+    table = f"quantity: {told} are to be had by the supply table" if told else "quantity: the supply table is silent"
+    more = f"{table}; of other chips any number (--available, law.count)"
+    return (lambda chip: known.get(chip.name, math.inf)), (more,)
 
 
 def _headline(ask: Ask, sides: Mapping[str, TaxSide]) -> str:
@@ -117,6 +119,13 @@ def _assumptions(field: Field, day: Day) -> tuple[str, ...]:
     ]
     if doubtful:
         told.append("not usable, since what the rules say is unknown: " + ", ".join(doubtful))
+    away = [
+        item.chip.name
+        for item in field.entries.values()
+        if day.out(item.chip) and not day.possible(item.cluster, "rent")
+    ]
+    if away:
+        told.append(f"on no side for rent, being only in clouds of which no rent there is known: {', '.join(away)}")
     there = [chip.name for chip in out if day.usable(chip, "rent") and not day.law.usable(chip)]
     if there:
         told.append(f"rented from what the law let in before: {', '.join(there)}")
@@ -138,6 +147,6 @@ def _duties(day: Day, made: Mapping[str, Costs]) -> tuple[str, ...]:
 
 
 def _warnings(asked: Question, day: Day, made: Mapping[str, Costs]) -> tuple[str, ...]:
-    """What a reader should know of the chips of the local plans."""
+    """What makes the tax less sure, and what a reader should know of the chips of the local plans."""
     best = [found.local.entry.chip for found in made.values() if found.local]
-    return mindful(day.law, {chip.name: chip for chip in best}.values(), asked.site)
+    return (*doubts(made), *mindful(day.law, {chip.name: chip for chip in best}.values(), asked.site))

@@ -40,7 +40,7 @@ def break_even(asked: Question, field: Field, day: Day, reference: Best | None) 
 
 
 def _of(asked: Question, entry: Entry, day: Day, reference: Best | None) -> BreakEven:
-    name, cluster = entry.chip.name, entry.candidate.setting.cluster
+    name, cluster = entry.chip.name, entry.cluster
     basis = day.market.taxed
     found = asked_price(day.market.until(day.on), cluster, day.on, basis)
     found = found if found and timely(found.figure.date, day.on) else None
@@ -78,7 +78,7 @@ def _price(asked: Question, entry: Entry, day: Day, target: float, about: float,
 
 def _speed(asked: Question, entry: Entry, day: Day, target: float) -> float | None:
     """Times its own speed at which a chip costs ``target`` at today's price; None where no price is known."""
-    paid = day.quotes(entry.candidate.setting.cluster, day.market.taxed, "buy")
+    paid = day.quotes(entry.cluster, day.market.taxed, "buy")
     found = [(row, _cost(asked, entry, row, paid)) for row in entry.rows] if paid else []
     needs = [max(cost / target, row.bare.held / asked.deadline) for row, cost in found if cost is not None]
     return min(needs, default=None)
@@ -90,7 +90,7 @@ def _cost(asked: Question, entry: Entry, row: Row, paid: tuple[Quote, ...]) -> f
 
 def priced_at(catalog: Catalog, entry: Entry, day: Day, price: float, bare: bool) -> tuple[Quote, ...]:
     """The purchase of a chip were it sold at ``price`` [USD per chip] in the destination, alone or in a server."""
-    cluster, place = entry.candidate.setting.cluster, day.market.country
+    cluster, place = entry.cluster, day.market.country
     row = Price(
         item=entry.chip.name,
         kind="chip" if bare else "server",

@@ -49,9 +49,14 @@ class Entry:
     fit: tuple[Row, ...]
 
     @property
+    def cluster(self) -> Cluster:
+        """The chip in its usual node, at the place."""
+        return self.candidate.setting.cluster
+
+    @property
     def chip(self) -> Chip:
         """The chip."""
-        return self.candidate.setting.cluster.chip
+        return self.cluster.chip
 
     def bought(self, row: Row, quotes: Sequence[Quote], asked: Question) -> Draft:
         """A row with what it costs."""

@@ -13,6 +13,7 @@ from exaplan.planning.offers import Basis, Quote, quotes
 from exaplan.rules import timeline
 
 TERMS = ("buy", "rent")
+SOLD = ("chip", "server", "system")  # kinds of prices at which a chip is sold
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,15 @@ class Market:
         """Whether a rent of the chip was asked in the destination itself, up to the year of the day."""
         rows = self.until(day).prices
         return any((row.item, row.kind, row.place) == (chip.name, "rent", self.country) for row in rows)
+
+    def stands_there(self, cluster: Cluster, day: str) -> bool:
+        """Whether a chip can stand in the destination to be rented: not where its usual node is an instance of some
+        cloud, nobody is known to sell it, and no rent was asked there."""
+        node, chip = cluster.node, cluster.chip
+        if node.provider in ("", chip.vendor) or node.price is not None or self.country == HOME:
+            return True
+        sold = any(row.item in (chip.name, node.name) and row.kind in SOLD for row in self.catalog.prices)
+        return sold or self.rented_there(chip, day)
 
 
 def with_prices(catalog: Catalog, rows: Iterable[Price]) -> Catalog:
@@ -126,6 +136,10 @@ class Day:
     def taken(self, chip: Chip) -> tuple[Duty, ...]:
         """Duties of the rules that the buyer bears: a share of the seller's revenue is in the seller's price."""
         return tuple(duty for duty in self.law.verdict(chip).duties if "seller" not in duty.base)
+
+    def possible(self, cluster: Cluster, terms: str) -> bool:
+        """Whether a chip can be had on the day at all, were there no rule: it was out, and can stand there."""
+        return self.out(cluster.chip) and (terms == "buy" or self.market.stands_there(cluster, self.on))
 
     def usable(self, chip: Chip, terms: str) -> bool:
         """Whether a chip may be bought, or rented, in the destination.

@@ -5,8 +5,8 @@ C1  only the chips that may be had in the destination, still at home prices     
 C2  at the prices of the destination                                                 C2 - C1  price
 C3  with import duty and value-added tax                                             C3 - C2  duties
 C4  with no more chips than are to be had                                            C4 - C3  quantity
-tax = C4 / C0 - 1; each part over C0. Each cost is the least expected one over chips, counts and layouts that meet the
-deadline.
+tax = C4 / C0 - 1; each part over C0. Each cost is the expected one of the plan whose upper end is least, over chips,
+counts and layouts that meet the deadline.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from exaplan.nouns import Chip
 from exaplan.planning.drafts import Draft
 from exaplan.planning.limits import amount, chips_of
 from exaplan.planning.offers import Basis
+from exaplan.planning.pricing import cost_top
 from exaplan.planning.showing import shown
 from exaplan.planning.taxing.field import Entry, Field
 from exaplan.planning.taxing.market import Day
@@ -33,24 +34,31 @@ Cap = Callable[[Chip], float]
 
 @dataclass(frozen=True)
 class Best:
-    """The cheapest plan of a side. cost [USD]."""
+    """The plan of a side. cost: what it is expected to cost [USD]; top: its upper end, by which it was chosen."""
 
     entry: Entry
     draft: Draft
     cost: float
+    top: float
 
 
 def least(asked: Question, entries: Sequence[Entry], day: Day, basis: Basis, terms: str, cap: Cap) -> Best | None:
-    """The least expected cost over chips, counts and layouts that meet the deadline; None where nothing does."""
+    """The least upper end of the cost over chips, counts and layouts that meet the deadline; None where nothing does.
+
+    As ``plan`` ranks: the least of many noisy expectations flatters what nobody has measured.
+    """
     best: Best | None = None
     for entry in entries:
-        paid = day.quotes(entry.candidate.setting.cluster, basis, terms)
+        paid = day.quotes(entry.cluster, basis, terms)
         for row in entry.fit if paid else ():
             if row.count > cap(entry.chip):
                 continue
             made = entry.bought(row, paid, asked)
-            if made.cost is not None and (best is None or made.cost < best.cost):
-                best = Best(entry, made, made.cost)
+            if best is not None and (made.cost is None or made.cost >= best.top):
+                continue
+            top = cost_top(made)
+            if made.cost is not None and top is not None and (best is None or top < best.top):
+                best = Best(entry, made, made.cost, top)
     return best
 
 
@@ -75,12 +83,17 @@ class Costs:
 
 def costs(asked: Question, field: Field, day: Day, terms: str, cap: Cap) -> Costs:
     """The five costs of a side."""
-    out = [entry for entry in field.entries.values() if day.out(entry.chip)]
+    out = entries_of(field, day, terms)
     own = [entry for entry in out if day.usable(entry.chip, terms)]
     market = day.market
     ways = ((out, market.home, free), (own, market.home, free), (own, market.local, free), (own, market.taxed, free),
             (own, market.taxed, cap))  # fmt: skip
     return Costs(terms, day, tuple(least(asked, chips, day, basis, terms, most) for chips, basis, most in ways))
+
+
+def entries_of(field: Field, day: Day, terms: str) -> list[Entry]:
+    """The chips that could be had on a day were there no rule."""
+    return [entry for entry in field.entries.values() if day.possible(entry.cluster, terms)]
 
 
 def free(chip: Chip) -> float:
@@ -91,11 +104,12 @@ def free(chip: Chip) -> float:
 def side(asked: Question, field: Field, made: Costs) -> TaxSide:
     """The tax of a side with its parts, its range and both plans."""
     reference, local = made.reference, made.local
-    parts = _parts(made)
-    if reference is None or local is None:
-        return TaxSide(made.terms, None, parts, why=why(asked, field, made), notes=_notes(made))
+    parts, notes = _parts(made), _notes(made)
+    first, second = _shown(reference), _shown(local)
+    if reference is None or local is None or first is None or second is None:
+        reason = why(asked, field, made)
+        return TaxSide(made.terms, None, parts, reference=first, local=second, why=reason, notes=notes)
     tax = local.cost / reference.cost - 1.0
-    first, second = shown(reference.entry.candidate, reference.draft), shown(local.entry.candidate, local.draft)
     low, high = _range(first, second, same_chip=reference.entry is local.entry)
     return TaxSide(
         made.terms,
@@ -106,8 +120,12 @@ def side(asked: Question, field: Field, made: Costs) -> TaxSide:
         reference=first,
         local=second,
         time_ratio=local.draft.time / reference.draft.time,
-        notes=_notes(made),
+        notes=notes,
     )
+
+
+def _shown(best: Best | None) -> Priced | None:
+    return None if best is None else shown(best.entry.candidate, best.draft)
 
 
 def _parts(made: Costs) -> dict[str, float | None]:
@@ -146,28 +164,21 @@ def _interval(plan: Priced, by_price: bool) -> draws.Interval:
 
 def why(asked: Question, field: Field, made: Costs) -> str:
     """Why a side has no plan: no chip, no price, or none that meets the deadline."""
-    day, terms = made.day, made.terms
-    free_side = made.reference is None
-    entries = [
-        item for item in field.entries.values() if day.out(item.chip) and (free_side or day.usable(item.chip, terms))
-    ]
+    day, terms, free_side = made.day, made.terms, made.reference is None
     place = "" if free_side else f" in {day.law.deal.to}"
+    entries = [item for item in entries_of(field, day, terms) if free_side or day.usable(item.chip, terms)]
     if not entries:
         return f"no chip that can do this work may be had{place} on {day.on}"
     basis = day.market.home if free_side else day.market.taxed
-    priced = [item for item in entries if day.quotes(item.candidate.setting.cluster, basis, terms)]
+    priced = [item for item in entries if day.quotes(item.cluster, basis, terms)]
     if not priced:
         return f"no {WORD[terms]} is known of any chip that may be had{place} on {day.on}"
     if not free_side and made.steps[3] is not None:
         return f"not enough chips are to be had{place}: the least plan takes {chips_of(made.steps[3].draft)}"
-    rows = [row for item in priced for row in item.rows]
-    best = min(rows, key=lambda row: row.bare.held, default=None)
-    near = (
-        f": the quickest that was found, {chips_of(best.bare)}, takes {amount('deadline', best.bare.held)}"
-        if best
-        else ""
-    )
-    return f"no chip with a known {WORD[terms]}{place} meets the deadline of {amount('deadline', asked.deadline)}{near}"
+    best = min((row for item in priced for row in item.rows), key=lambda row: row.bare.held, default=None)
+    near = f": the quickest, {chips_of(best.bare)}, takes {amount('deadline', best.bare.held)}" if best else ""
+    late = f"that meets the deadline of {amount('deadline', asked.deadline)}{near}"
+    return f"no plan with a known {WORD[terms]}{place} was found {late}"
 
 
 STEPS = (

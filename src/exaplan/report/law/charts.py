@@ -10,9 +10,10 @@ from typing import Any
 from exaplan.nouns import Verdict
 from exaplan.report.axes import padded
 from exaplan.report.charts import BAR, COLOURS, HEIGHT, INK, MUTED, OTHER, WIDTH, Chart
-from exaplan.report.law.check import decisive, number, verdict_word
+from exaplan.report.law.check import number
 from exaplan.report.law.to_json import Steps
 from exaplan.report.screen import amount
+from exaplan.report.verdicts import decisive, verdict_word
 from exaplan.report.words import phrase, word
 
 VERDICTS = ("free", "notify", "licence", "denial", "unknown")

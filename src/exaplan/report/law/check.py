@@ -16,6 +16,7 @@ from exaplan.report import citing
 from exaplan.report.law.to_json import Steps
 from exaplan.report.screen import amount, heading, listed, percent, table
 from exaplan.report.sheets import NONE
+from exaplan.report.verdicts import decisive, verdict_word
 from exaplan.report.words import phrase, rule_title, spoken, word
 
 STYLES = {"free": "bold green", "notify": "bold yellow", "licence": "bold red", "denial": "bold red"}
@@ -96,11 +97,6 @@ def sentence(verdict: Verdict) -> str:
     if verdict.review:
         more.append(word("law.review", policy=review(verdict)))
     return told + (word("law.detail", parts=word("law.comma").join(more)) if more else "")
-
-
-def verdict_word(name: str) -> str:
-    """A verdict as one word in a table."""
-    return word(f"law.verdicts.{name}")
 
 
 def review(verdict: Verdict) -> str:
@@ -210,7 +206,7 @@ def threshold_texts(deal: Deal, catalog: Catalog) -> dict[str, str]:
         named: dict[float, dict[str, None]] = {}
         for box in boxes:
             if not str(box["class"]).startswith(FREE_CLASS):
-                named.setdefault(float(box[f"{name}_low"]), {})[str(box["class"])] = None
+                named.setdefault(float(box[f"{name}_low"]), {})[phrase(str(box["class"]))] = None
         texts += [f"{number(low)} ({' | '.join(sorted(named[low]))})" for low in sorted(named) if low > 0]
     return {name: word("law.comma").join(texts) for name, texts in found.items()}
 
@@ -248,22 +244,6 @@ def duty_lines(verdict: Verdict) -> Iterator[str]:
     for duty in verdict.duties:
         told = word("law.duty", name=phrase(duty.name), rate=percent(duty.rate, 0), base=phrase(duty.base))
         yield f"{told} ({'; '.join(part for part in (duty.source, phrase(duty.note)) if part)})"
-
-
-def brief(verdict: Verdict) -> str:
-    """A verdict in one line, with the clause that decided."""
-    name = word("law.brief", chip=verdict.chip, verdict=verdict_word(verdict.verdict), name=phrase(verdict.class_name))
-    clause = decisive(verdict)
-    where = f"{clause.rule} {clause.clause}".strip() if clause else word("law.no_rule")
-    return f"{name}{word('law.comma')}{where}"
-
-
-def decisive(verdict: Verdict) -> Clause | None:
-    """The clause that decided: the first that holds and is enforced, or that hangs on what is unknown; None where no
-    rule holds."""
-    undecided = (clause for clause in verdict.clauses if verdict.verdict == "unknown" and clause.holds is None)
-    holding = (clause for clause in verdict.clauses if clause.holds and clause.enforced)
-    return next(undecided, None) or next(holding, None)
 
 
 # ----------------------------------------------------------------------------------------------- timeline

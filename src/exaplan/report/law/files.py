@@ -10,9 +10,10 @@ from exaplan.report.citing import source_lines
 from exaplan.report.drawing import Drawing, drawing_bytes
 from exaplan.report.html import listing, sheet_html
 from exaplan.report.law.charts import Lines, chips_chart, timeline_chart
-from exaplan.report.law.check import decisive, number, place_name, review, sentence, verdict_word
+from exaplan.report.law.check import number, place_name, review, sentence
 from exaplan.report.law.to_json import Steps
 from exaplan.report.sheets import NONE, Sheet
+from exaplan.report.verdicts import decisive, verdict_word
 from exaplan.report.words import phrase, word
 
 NAMED = 3  # chips that a title names

@@ -13,11 +13,12 @@ from exaplan.catalog import Catalog
 from exaplan.catalog.laws import Book, Change, Membership, Provision, Rule
 from exaplan.nouns import Verdict
 from exaplan.report import citing
-from exaplan.report.law.check import STYLES, number, place_name, quantity, read_as, verdict_word
+from exaplan.report.law.check import STYLES, number, place_name, quantity, read_as
 from exaplan.report.law.to_json import chips_rows, sources_of
 from exaplan.report.listings import Row
 from exaplan.report.screen import heading, listed, table
 from exaplan.report.sheets import NONE
+from exaplan.report.verdicts import verdict_word
 from exaplan.report.words import phrase, rule_title, word
 
 SURE = ("text", "quoted")  # how a wording was read that is not second-hand

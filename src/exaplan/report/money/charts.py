@@ -30,7 +30,11 @@ def parts_chart(tax: Tax) -> Chart | None:
     domain = [kind for kind in kinds if kind in here]
     colour: Chart = {"field": "kind", "type": "nominal", "title": None}
     colour["scale"] = {"domain": domain, "range": [kinds[kind] for kind in domain]}
-    percent: Chart = {"type": "quantitative", "title": word("charts.of_reference"), "axis": {"format": "%"}}
+    percent: Chart = {
+        "type": "quantitative",
+        "title": word("charts.of_reference"),
+        "axis": {"format": "%", "tickCount": 8},
+    }
     where = {
         "y": {
             "field": "step",
@@ -109,7 +113,7 @@ def series_chart(tax: Tax) -> Chart | None:
         "data": {"values": rows},
         "layer": [
             {"data": {"values": [{"zero": 0}]}, "mark": zero, "encoding": {"y": {"field": "zero"} | y}},
-            {"mark": {"type": "area", "opacity": 0.15}, "encoding": band},
+            {"mark": {"type": "area", "opacity": 0.15, "interpolate": "step-after"}, "encoding": band},
             {"mark": {"type": "line", "strokeWidth": 2, "interpolate": "step-after"}, "encoding": line},
             {"mark": {"type": "point", "filled": True, "size": 50}, "encoding": line | {"tooltip": tips}},
         ],

@@ -9,10 +9,10 @@ from exaplan.catalog import Catalog
 from exaplan.report.citing import source_lines
 from exaplan.report.drawing import Drawing, drawing_bytes
 from exaplan.report.html import listing, sheet_html
-from exaplan.report.law.check import brief
 from exaplan.report.money.charts import charts
 from exaplan.report.money.taxes import break_even_rows, headlines, ordered, plans, series_rows, sources_of, title
 from exaplan.report.sheets import Sheet
+from exaplan.report.verdicts import brief
 from exaplan.report.words import phrase, word
 
 

@@ -9,14 +9,16 @@ from rich.text import Text
 
 from exaplan.answers.owning import Item, Made, Owned
 from exaplan.catalog import Catalog
+from exaplan.cost import spread
 from exaplan.report import citing
 from exaplan.report.money.prices import dollars
-from exaplan.report.money.to_json import nodes_of, totals
+from exaplan.report.money.to_json import nodes_of
 from exaplan.report.screen import amount, heading, percent, table
 from exaplan.report.sheets import NONE
 from exaplan.report.words import phrase, word
 
 HOUR, YEAR = 3600.0, 31_557_600.0  # s
+Ends = tuple[float, float, float]  # value, low, high
 LEFT = ("source", "formula")
 
 
@@ -35,8 +37,8 @@ def owned_view(owned: Owned, catalog: Catalog) -> list[RenderableType]:
         Text(""),
         Text(_owning_sentence(owned), style="bold"),
         Text(""),
-        bill(owned.capital, word("own.capital")),
-        bill(owned.running, word("own.running"), HOUR),
+        bill(owned.capital, word("own.capital"), ends=_whole(owned, "chip", float(owned.cluster.count))),
+        bill(owned.running, word("own.running"), HOUR, _whole(owned, "year", 1.0 / YEAR)),
         _per(owned),
         *(Text(line) for line in _figures(owned)),
         *citing.told("plan.assumptions", owned.assumptions),
@@ -45,7 +47,7 @@ def owned_view(owned: Owned, catalog: Catalog) -> list[RenderableType]:
 
 
 def _owning_sentence(owned: Owned) -> str:
-    whole = totals(owned.capital)["value"]
+    whole = total(owned.capital)[0]
     chip = whole / owned.cluster.count if owned.cluster.count else 0.0
     told = word("own.headline", capital=amount(whole, "money"), chip=amount(chip, "money"))
     hourly = owned.per.get("hour")
@@ -58,13 +60,27 @@ def _owning_sentence(owned: Owned) -> str:
     return told + word("own.even", rent=rent, time=amount(owned.break_even, "time"))
 
 
-def bill(items: Sequence[Item], title: str, seconds: float = 1.0) -> RenderableType:
-    """The lines of a bill with their shares of it and their sum; running ones [USD/s] times ``seconds``."""
-    whole = totals(items)["value"]
-    rows: list[Sequence[object]] = [_line(item, whole, seconds) for item in items]
-    sums = [_money(totals(items)[name] * seconds) for name in ("value", "low", "high")]
+def bill(items: Sequence[Item], title: str, seconds: float = 1.0, ends: Ends | None = None) -> RenderableType:
+    """The lines of a bill with their shares of it and their sum; running ones [USD/s] times ``seconds``.
+
+    ends: (value, low, high) of the sum, where its parts are not independent of each other.
+    """
+    whole = ends or total(items)
+    rows: list[Sequence[object]] = [_line(item, whole[0], seconds) for item in items]
+    sums = [_money(end * seconds) for end in whole]
     rows.append([Text(word("estimate.total"), style="bold"), *sums, "100%", "", ""])
     return table(("item", "value", "low", "high", "share", "formula", "source"), rows, title, LEFT, tight=True)
+
+
+def _whole(owned: Owned, unit: str, times: float) -> Ends | None:
+    """The sum of a bill by what one unit costs: there each figure moves all lines that follow from it at once."""
+    ends = owned.per.get(unit)
+    return None if ends is None else (ends[0] * times, ends[1] * times, ends[2] * times)
+
+
+def total(items: Sequence[Item]) -> Ends:
+    """The sum of a bill whose lines are known independently of each other. [as the lines]"""
+    return spread([(item.value, item.low, item.high) for item in items])
 
 
 def _line(item: Item, whole: float, seconds: float) -> list[object]:
@@ -120,11 +136,11 @@ def made_view(made: Made, catalog: Catalog) -> list[RenderableType]:
     """What ``exaplan make`` prints."""
     names = {"rival": made.rival, "price": dollars(made.rival_price), "measure": phrase(made.measure)}
     return [
-        heading(made.title or made.name),
+        heading(phrase(made.title) or made.name),
         Text(""),
         Text(made_sentence(made), style="bold"),
         Text(""),
-        bill(made.unit, word("make.unit")),
+        bill(made.unit, word("make.unit"), ends=(made.cost, made.low, made.high)),
         bill(made.once, word("make.once")),
         *(Text(line) for line in _wafer_lines(made)),
         Text(word("make.rival", ratio=f"{made.ratio:,.3g}", **names)),
@@ -147,7 +163,7 @@ def mades_view(mades: Sequence[Made], catalog: Catalog) -> list[RenderableType]:
 
 def _made_row(made: Made) -> list[str]:
     ends = [dollars(value) for value in (made.cost, made.low, made.high)]
-    once = amount(totals(made.once)["value"], "money")
+    once = amount(total(made.once)[0], "money")
     return [made.name, phrase(made.title), *ends, once, made.rival, count(made.volume)]
 
 
@@ -172,5 +188,8 @@ def count(value: float | None) -> str:
 
 def _wafer_lines(made: Made) -> Iterator[str]:
     yield word("make.dies", dies=f"{made.dies:,.0f}", share=percent(made.yield_share))
+    if made.asked is not None and made.each is not None:
+        value, low, high = map(dollars, made.each)
+        yield word("make.asked", volume=count(made.asked), value=value, low=low, high=high)
     if made.wafers is not None:
         yield word("make.wafers", wafers=f"{made.wafers:,.0f}")

@@ -15,6 +15,7 @@ from exaplan.report.screen import amount, heading, table
 from exaplan.report.sheets import NONE
 from exaplan.report.words import phrase, word
 
+MANY = 12  # series from which on all rows share one table
 MARK = "*"  # of a price that is reported as a fact only
 
 
@@ -51,23 +52,44 @@ def _reading(reading: Reading) -> list[str]:
 
 
 def _rows(rows: Sequence[Price]) -> list[RenderableType]:
+    """Each series by itself with its notes; where there are many, all rows in one table without them."""
     if not rows:
         return [Text(word("prices.none"))]
-    columns = ("item", "kind", "place", "date", "low", "value", "high", "unit", "vat", "usd", "source", "note")
-    left, fixed = ("kind", "source", "note"), ("place", "date", "unit", "vat")
-    return [
-        heading(word("prices.rows", count=len(rows))),
-        table(columns, map(_row, rows), left=left, tight=True, fixed=fixed),
+    title = heading(word("prices.rows", count=len(rows)))
+    series: dict[tuple[str, ...], list[Price]] = {}
+    for row in rows:
+        series.setdefault((row.item, row.kind, row.place, row.unit, row.vat), []).append(row)
+    if len(series) > MANY:
+        return [title, _whole(rows), Text(word("prices.more"), style="dim")]
+    return [title, *(_series(found) for found in series.values())]
+
+
+def _series(rows: Sequence[Price]) -> RenderableType:
+    """The prices of one thing, kind and place over time, as they were published and in dollars without VAT."""
+    first = rows[0]
+    parts = (first.item, _kind(first), first.place, first.unit, word(f"prices.taxed.{first.vat}"))
+    foreign = any(row.currency != "USD" or row.vat != "excl" for row in rows)
+    columns = ("date", "low", "value", "high", *(("usd",) if foreign else ()), "source", "note")
+    cells = [[row.date, *_ends(row), *([dollars(row.figure.value)] if foreign else []), *_told(row)] for row in rows]
+    return table(columns, cells, word("law.comma").join(parts), ("source", "note"), True)
+
+
+def _whole(rows: Sequence[Price]) -> RenderableType:
+    columns = ("item", "kind", "place", "date", "low", "value", "high", "unit", "vat", "source")
+    cells = [
+        [row.item, _kind(row), row.place, row.date, *_ends(row), row.unit, word(f"prices.vat.{row.vat}"), row.source]
+        for row in rows
     ]
+    return table(columns, cells, "", ("kind", "source"), True, ("place", "date", "unit", "vat"))
 
 
-def _row(row: Price) -> list[str]:
-    """A price as it was published, and what that is in dollars without VAT."""
-    ends = ["" if end is None else f"{end:,.10g}" for end in (row.low, row.mid, row.high)]
-    usd = dollars(row.figure.value)
-    note = word("prices.claim", note=phrase(row.note)) if row.claim else phrase(row.note)
-    taxed = word(f"prices.vat.{row.vat}")
-    return [row.item, _kind(row), row.place, row.date, *ends, row.unit, taxed, usd, row.source, note]
+def _ends(row: Price) -> list[str]:
+    return ["" if end is None else f"{end:,.10g}" for end in (row.low, row.mid, row.high)]
+
+
+def _told(row: Price) -> list[str]:
+    """Source and note; a claim is named as one."""
+    return [row.source, word("prices.claim", note=phrase(row.note)) if row.claim else phrase(row.note)]
 
 
 def _kind(row: Price) -> str:

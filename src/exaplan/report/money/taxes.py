@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -11,13 +12,17 @@ from exaplan.answers import Priced
 from exaplan.answers.tax import PARTS, BreakEven, Tax, TaxPoint, TaxSide
 from exaplan.catalog import Catalog
 from exaplan.report import citing
-from exaplan.report.law.check import brief, place_name
+from exaplan.report.law.check import place_name
 from exaplan.report.money.prices import dollars
 from exaplan.report.screen import amount, heading, listed, percent, table
-from exaplan.report.sheets import NONE, short_text
+from exaplan.report.sheets import NONE, short_text, signed_money
+from exaplan.report.verdicts import brief
 from exaplan.report.words import phrase, word
 
-BAR = 24  # characters of the reference cost in the waterfall
+BAR = 38  # characters of the longest bar of the waterfall
+LEAST = 5e-4  # share of the reference below which nothing is drawn, and nothing is left to explain
+NOT_FREE = "not even free of charge"  # how it is told that no price is low enough
+BOTH = "*"  # where two ways to pay are drawn on one spot
 COLUMNS, ROWS = 78, 12  # characters of the plot
 
 
@@ -100,40 +105,46 @@ def side_view(side: TaxSide) -> list[RenderableType]:
 def waterfall(side: TaxSide) -> list[list[object]]:
     """Rows: the reference, each part on top of it, what no part explains, the local cost; they add up."""
     base = side.reference.cost if side.reference and side.reference.cost else None
-    rows: list[list[object]] = [
-        [word("tax.reference"), "100%", _dollars(1.0, base), _dollars(1.0, base), _bar(0.0, 1.0)]
-    ]
-    level = 1.0
+    steps = list(_levels(side))
+    scale = BAR / max(1.0, *(end for _, _, end in steps if end is not None))
+    rows = [_row_of(name, start, end, base, scale) for name, start, end in steps]
+    rows[-1][0] = Text(word("tax.local"), style="bold")
+    return rows
+
+
+def _levels(side: TaxSide) -> Iterator[tuple[str, float, float | None]]:
+    """(name, level before, level after) of each step, the reference being 1; the ends start from nothing."""
+    yield word("tax.reference"), 0.0, 1.0
+    level, whole = 1.0, 1.0 + (side.tax or 0.0)
     for name in PARTS:
         part = side.parts.get(name)
-        if part is None:
-            rows.append([word(f"tax.parts.{name}"), NONE, NONE, "", word("tax.unknown")])
-            continue
-        rows.append(_step(word(f"tax.parts.{name}"), part, base, level))
-        level += part
-    rest = (1.0 + side.tax if side.tax is not None else level) - level
-    if abs(rest) > 5e-4:
-        rows.append(_step(word("tax.rest"), rest, base, level))
-        level += rest
-    whole = Text(word("tax.local"), style="bold")
-    return [*rows, [whole, percent(level, 0), _dollars(level, base), _dollars(level, base), _bar(0.0, level)]]
+        yield word(f"tax.parts.{name}"), level, None if part is None else level + part
+        level += part or 0.0
+    if abs(whole - level) > LEAST:
+        yield word("tax.rest"), level, whole
+    yield word("tax.local"), 0.0, whole
+
+
+def _row_of(name: str, start: float, end: float | None, base: float | None, scale: float) -> list[object]:
+    """A step as cells: its share of the reference, its money, the sum so far, and where it lies."""
+    if end is None:
+        return [name, NONE, NONE, "", word("tax.unknown")]
+    part = end - start
+    if start == 0.0:
+        return [name, percent(part, 0), _dollars(part, base), _dollars(end, base), _bar(0.0, end, scale)]
+    money = ("-" if part < 0 else "+") + _dollars(abs(part), base) if base else NONE
+    return [name, signed(part), money, _dollars(end, base), _bar(start, end, scale)]
 
 
 def _dollars(share: float, base: float | None) -> str:
     return amount(share * base, "money") if base else NONE
 
 
-def _step(name: str, part: float, base: float | None, level: float) -> list[object]:
-    money = ("-" if part < 0 else "+") + amount(abs(part) * base, "money") if base else NONE
-    total = amount((level + part) * base, "money") if base else NONE
-    return [name, signed(part), money, total, _bar(level, level + part)]
-
-
-def _bar(start: float, end: float) -> Text:
-    """A bar from one level to another, the reference being ``BAR`` characters."""
+def _bar(start: float, end: float, scale: float) -> Text:
+    """A bar from one level to another, ``scale`` characters to the reference."""
     low, high = sorted((max(start, 0.0), max(end, 0.0)))
-    cells = [min(round(level * BAR), 2 * BAR) for level in (low, high)]
-    width = max(cells[1] - cells[0], 1 if high > low else 0)
+    cells = [round(level * scale) for level in (low, high)]
+    width = max(cells[1] - cells[0], 1 if high - low > LEAST else 0)
     return Text(" " * cells[0] + ("█" if end >= start else "▒") * width, style="cyan")
 
 
@@ -171,12 +182,8 @@ def _cost(priced: Priced) -> str:
 def _made_of(priced: Priced) -> str:
     taken = next((offer for offer in priced.offers if offer.terms == priced.terms), None)
     parts = sorted(taken.parts.items(), key=lambda item: -item[1]) if taken else []
-    told = (f"{word(f'parts.{name}')} {_signed_money(value)}" for name, value in parts if value)
+    told = (f"{word(f'parts.{name}')} {signed_money(value)}" for name, value in parts if value)
     return word("law.comma").join(told) or NONE
-
-
-def _signed_money(value: float) -> str:
-    return ("-" if value < 0 else "") + amount(abs(value), "money", 2)
 
 
 ROW = {
@@ -208,11 +215,13 @@ def break_even_rows(rows: Sequence[BreakEven]) -> list[list[str]]:
 
 
 def _even_price(row: BreakEven) -> str:
-    return word("tax.not_free") if row.price is None else dollars(row.price)
+    if row.price is None:
+        return word("tax.not_free") if NOT_FREE in row.note else NONE
+    return dollars(row.price)
 
 
 def _even_speed(row: BreakEven) -> str:
-    return word("tax.no_speed") if row.throughput is None else f"x {row.throughput:.3g}"
+    return NONE if row.throughput is None else f"x {row.throughput:.3g}"
 
 
 def series_view(tax: Tax) -> list[RenderableType]:
@@ -232,21 +241,32 @@ def series_view(tax: Tax) -> list[RenderableType]:
 def series_rows(tax: Tax) -> tuple[tuple[str, ...], list[list[str]], tuple[str, ...]]:
     """Columns, rows, and the columns that align left: tax, range and chips of each day, by each way to pay."""
     names = [side.terms for side in ordered(tax)]
-    columns = ("date", *(column for name in names for column in (f"tax_{name}", f"range_{name}", f"chips_{name}")))
+    sides = [side for point in tax.series for side in point.sides.values()]
+    told = (
+        ("tax", "range", "chips")
+        if any(side.reference or side.local or side.why for side in sides)
+        else ("tax", "range")
+    )
+    columns = ("date", *(f"{column}_{name}" for name in names for column in told))
     left = tuple(column for column in columns if column.startswith(("range", "chips")))
-    return columns, [_series_row(point, names) for point in tax.series], left
+    return columns, [_series_row(point, names, len(told)) for point in tax.series], left
 
 
-def _series_row(point: TaxPoint, names: Sequence[str]) -> list[str]:
+def _series_row(point: TaxPoint, names: Sequence[str], cells_each: int) -> list[str]:
     cells = [point.on]
     for name in names:
         side = point.sides.get(name) or TaxSide(name, None)
         known = side.low is not None and side.high is not None
         span = f"{signed(side.low)} … {signed(side.high)}" if known else NONE
-        chips = [_chip_name(way) for way in (side.reference, side.local)]
-        told = " -> ".join(chips) if side.tax is not None else phrase(side.why) or NONE
-        cells += [signed(side.tax), span, told]
+        told = _pair(side) if side.tax is not None else phrase(side.why) or NONE
+        cells += [signed(side.tax), span, told][:cells_each]
     return cells
+
+
+def _pair(side: TaxSide) -> str:
+    """The chips of both plans, where the day kept its plans."""
+    chips = [_chip_name(way) for way in (side.reference, side.local)]
+    return " -> ".join(chips) if chips != [NONE, NONE] else NONE
 
 
 def _chip_name(priced: Priced | None) -> str:
@@ -263,12 +283,20 @@ def plot(points: Sequence[TaxPoint], names: Sequence[str]) -> list[str]:
     span = low, high if high > low else low + 0.1
     field = [[" "] * COLUMNS for _ in range(ROWS)]
     field[_row(0.0, span)] = ["·"] * COLUMNS
-    for name, row in reversed(known.items()):
-        for at, value in enumerate(row):
+    for name, row in known.items():
+        for column, value in zip(_columns(points), row, strict=True):
             if value is not None:
-                field[_row(value, span)][round(at / (len(points) - 1) * (COLUMNS - 1))] = _letter(name)
+                cells = field[_row(value, span)]
+                cells[column] = _letter(name) if cells[column] in " ·" else BOTH
     drawn = [name for name in names if any(value is not None for value in known[name])]
-    return [*_framed(field, span), *_foot(points, drawn)]
+    return [*_framed(field, span), *_foot(points, drawn, any(BOTH in cells for cells in field))]
+
+
+def _columns(points: Sequence[TaxPoint]) -> list[int]:
+    """Where the days stand, in proportion to time."""
+    days = [date.fromisoformat(point.on).toordinal() for point in points]
+    whole = max(days[-1] - days[0], 1)
+    return [round((day - days[0]) / whole * (COLUMNS - 1)) for day in days]
 
 
 def _row(value: float, span: tuple[float, float]) -> int:
@@ -282,10 +310,11 @@ def _framed(field: Sequence[Sequence[str]], span: tuple[float, float]) -> Iterat
         yield f"{marks.get(at, ''):>7} {'┤' if at in marks else '│'}{''.join(cells)}".rstrip()
 
 
-def _foot(points: Sequence[TaxPoint], drawn: Sequence[str]) -> list[str]:
+def _foot(points: Sequence[TaxPoint], drawn: Sequence[str], both: bool) -> list[str]:
     """The axis of days with its ends, and what the letters mean."""
     first, last = points[0].on, points[-1].on
     legend = "   ".join(f"{_letter(name)} {word(f'tax.terms.{name}')}" for name in drawn)
+    legend += f"   {BOTH} {word('tax.both')}" if both else ""
     ends = f"{'':9}{first}{last:>{COLUMNS - len(first)}}"
     return [f"{'':8}└{'─' * COLUMNS}", ends, f"{'':9}{legend}"]
 

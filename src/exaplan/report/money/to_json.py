@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from exaplan.answers import SCHEMA_VERSION, Priced
@@ -216,6 +216,8 @@ def _made_json(made: Made, catalog: Catalog) -> dict[str, Any]:
         **{name: plain(getattr(made, name)) for name in same},
         "volume_range": [finite(made.volume_low), finite(made.volume_high)],
         "wafers": finite(made.wafers),
+        "asked": finite(made.asked),
+        "each": {"value": finite(made.each[0]), "range": plain(made.each[1:])} if made.each else None,
         "assumptions": list(made.assumptions),
         "sources": sources_json((*made.sources, *_cited((*made.once, *made.unit))), catalog),
     }
@@ -229,9 +231,3 @@ def bill_json(items: Iterable[Item]) -> list[dict[str, Any]]:
 def _cited(items: Sequence[Item]) -> list[str]:
     """Sources of the lines of a bill; one line may cite several, apart by commas."""
     return [name.strip() for item in items for name in item.source.replace(";", ",").split(",")]
-
-
-def totals(items: Iterable[Item]) -> Mapping[str, float]:
-    """Sums of a bill: value, and its ends as if all lines moved together."""
-    found = list(items)
-    return {name: sum(getattr(item, name) for item in found) for name in ("value", "low", "high")}

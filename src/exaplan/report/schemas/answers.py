@@ -27,6 +27,7 @@ from exaplan.report.schemas.parts import (
 
 
 def plan() -> Schema:
+    """The answer of ``plan`` and ``estimate``."""
     relief = record({"limit": TEXT, "step": TEXT, "before": NUMBER, "after": NUMBER})
     tried = record({"chip": TEXT, "node": TEXT, "counts": listed(COUNT), "considered": COUNT, "reason": TEXT})
     return record(
@@ -115,6 +116,7 @@ def _provenance() -> Schema:
 
 
 def validate() -> Schema:
+    """The scores of ``validate``."""
     ratios = ("median_abs_error", "mean_abs_error", "bias", "coverage", "winkler")
     score = record({"n": COUNT} | dict.fromkeys(ratios, MAYBE))
     numbers = dict.fromkeys(("predicted", "measured", "error", "low", "high"), MAYBE)
@@ -127,6 +129,7 @@ def validate() -> Schema:
 
 
 def compare() -> Schema:
+    """What differs between two plans."""
     pair = record({"name": TEXT, "a": {}, "b": {}})
     flag: Schema = {"type": ["boolean", "null"]}
     change = record({"name": TEXT, "a": MAYBE, "b": MAYBE, "ratio": MAYBE, "overlap": flag})
@@ -140,4 +143,5 @@ def compare() -> Schema:
 
 
 def listing(kind: str) -> Callable[[], Schema]:
+    """A list of things that have names."""
     return lambda: record({"schema_version": {"const": SCHEMA_VERSION}, kind: listed(record({"name": TEXT}))})

@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from exaplan import units
-from exaplan.catalog import hardware
+from exaplan.catalog import designs, hardware
 from exaplan.catalog.sheet import Bound
 from exaplan.report.schemas.parts import (
     NUMBER,
@@ -46,10 +46,14 @@ def _file(
 
 
 def chip() -> Schema:
+    """A chip file."""
     peaks = record({}, {name: _figure(hardware.PEAK) for name in hardware.FORMATS}, closed=True)
     any_figure = {"type": ["string", "number", "object", "null"]}
     words, needed = ("vendor", "architecture"), ("architecture", "memory", "bandwidth", "peak")
-    stated = {"data_center": _stated(TYPES["bool"]), "parent": _stated(TEXT), "memory_kind": _stated(TEXT)}
+    stated = {
+        "data_center": _stated(TYPES["bool"]),
+        **dict.fromkeys(("parent", "package", "memory_kind"), _stated(TEXT)),
+    }
     return _file(words, hardware.CHIP, needed, {"peak": peaks, "release": any_figure, **stated})
 
 
@@ -60,11 +64,23 @@ def _stated(plain: Schema) -> Schema:
 
 
 def node() -> Schema:
+    """A node file."""
     return _file(("chip", "provider"), hardware.NODE, ("chip", "chips"))
 
 
 def cluster() -> Schema:
+    """A cluster file."""
     return _file(("chip", "node", "fabric", "site"), {"count": Bound("count", 1, 1e7)}, ("count",))
+
+
+def design() -> Schema:
+    """A chip of one's own: every figure of the design, of what is paid once and per chip."""
+    once, unit = (
+        record({name: _figure(designs.MONEY) for name in names}, closed=True) for names in (designs.ONCE, designs.UNIT)
+    )
+    plain = {name: bound for name, bound in designs.DESIGN.items() if "." not in name}
+    words = ("process", "chip", "rival", "measure", "source")
+    return _file(words, plain, (*plain, "process", "rival", "once", "unit"), {"once": once, "unit": unit})
 
 
 def model() -> Schema:
