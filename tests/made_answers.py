@@ -289,7 +289,7 @@ def owned(catalog: Catalog) -> Owned:
         per={"chip": (35_937.5, 32_000.0, 43_750.0), "hour": (1.27, 1.1, 1.6), "flop": (3.6e-19, 3e-19, 5e-19)},
         rent=2.35,
         break_even=4.2e7,
-        carbon={"grid": 2.4e5, "embodied": 1.1e4, "embodied_source": None},
+        carbon={"grid": 2.4e5, "embodied": 1.1e4, "embodied low": 8.0e3, "embodied high": 1.6e4},
         water=0.004,
         assumptions=("full load around the clock",),
         sources=("epoch-prices",),

@@ -125,6 +125,15 @@ def test_a_day_outside_the_rules_is_answered_with_a_warning(day: str, verdict: s
     assert all(f"warning: {line}" in done.stderr for line in made["warnings"])
 
 
+def test_a_table_tells_its_warnings_once(tmp_path: Path) -> None:
+    """Among its own lines, and not again on stderr, also where the JSON goes to a file."""
+    at = ("check", "h100", "--to", "CN", "--on", "2099-01-01")
+    line = "the rules were read up to"
+    for more in ((), ("--out", str(tmp_path / "check.json"))):
+        done = run(*at, *more)
+        assert done.exit_code == 0 and done.stdout.count(line) == 1 and line not in done.stderr
+
+
 def test_a_counterfactual_changes_the_verdict() -> None:
     """A rule left out, and a threshold that is another number."""
     at = (*A800, "--on", "2023-11-17")

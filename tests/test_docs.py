@@ -7,6 +7,7 @@ import importlib.util
 import json
 import re
 from dataclasses import fields
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 
@@ -209,6 +210,14 @@ def test_commands_of_the_issue_are_shown() -> None:
     assert [flag for flag in flags if f" {flag} " not in f"{shown} "] == []
 
 
+def test_pictures_are_of_shown_commands() -> None:
+    """Every picture that a command draws is of one that the documentation shows."""
+    shown = {
+        command for page in SHOWING for one in TOOL.transcripts.blocks(page.read_text()) for command in one.commands
+    }
+    assert [command for command in TOOL.pictures.COMMANDS if command not in shown] == []
+
+
 def test_every_rule_and_case_has_its_place() -> None:
     """Every file of data/rules and data/cases stands in the reference, with its title in English (and Chinese)."""
     for folder, page, languages in (("rules", "rules", ()), ("cases", "casebook", ("en", "zh"))):
@@ -230,9 +239,12 @@ def test_every_name_of_a_test_is_described() -> None:
 
 
 def test_every_rule_stands_in_the_method() -> None:
-    """The page on export rules names every encoded rule."""
-    text = (DOCS / "method/export-rules.md").read_text(encoding="utf-8")
-    assert [name for name in load().rules.rules if f"`{name}`" not in text] == []
+    """The page on export rules names every encoded rule, and both it and README.md the day to which they were read."""
+    book, text = load().rules, (DOCS / "method/export-rules.md").read_text(encoding="utf-8")
+    through = date.fromisoformat(book.through)
+    assert [name for name in book.rules if f"`{name}`" not in text] == []
+    for page in (text, (ROOT / "README.md").read_text(encoding="utf-8")):
+        assert f"{through.day} {through:%B %Y}" in " ".join(page.split())
 
 
 def test_no_scored_row_was_fitted_on() -> None:

@@ -169,6 +169,19 @@ def test_turns_are_where_comparisons_change() -> None:
     assert parse("1 / a > 2", NAMES).turns("a", {}) == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("a < 1", "truth"), ("flag and a < 1", "truth"), ("not flag", "truth"), ("true", "truth"), ("flag", "name"),
+        ("a", "name"), ("a + 1", "value"), ("limit", "value"), ("'text'", "value"), ("-a", "value"),
+        ("max(a, b)", "value"),
+    ],
+)  # fmt: skip
+def test_the_kind_tells_tests_from_values(text: str, kind: str) -> None:
+    """What comes to true or false is told apart from numbers and text, so that a rule can refuse the latter."""
+    assert parse(text, NAMES, constants={"limit": 4800}).kind == kind
+
+
 def test_days_count_days() -> None:
     """`day` and date() agree."""
     assert parse("date('2024-03-01')", NAMES)() == day("2024-03-01") == day("2024-02-28") + 2

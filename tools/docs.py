@@ -36,8 +36,7 @@ def whole_pages() -> Iterator[tuple[Path, Text]]:
     if found is not None:
         yield ROOT / "docs/pictures/score.svg", lambda: scatter.draw(found)
     if pictures.can_draw():
-        yield ROOT / "docs/pictures/front.svg", pictures.front
-        for command in (pictures.LAW, pictures.TIMELINE, pictures.TAX):
+        for command in pictures.COMMANDS:
             yield ROOT / "docs/pictures" / command.split()[-1], partial(pictures.drawn, command)
 
 

@@ -26,7 +26,7 @@ DAYS = (400, -400, 30, -30, 700, -700, 3000, -3000)
 
 # The verdict of each claim as the articles were checked by hand; the program must come to it by itself.
 FOUND = {
-    "ai-tax-of-a-fine-tuning": "holds",
+    "ai-tax-of-a-fine-tuning": "wrong",
     "nvidia-third-in-us": "holds",
     "xai-founded": "holds",
     "all-limits-at-once": "holds",
@@ -88,7 +88,7 @@ FOUND = {
     "seven-trillion-gpus": "holds",
     "smuggling-industry": "holds",
     "softbank-100bn": "holds",
-    "tax-until-substitutes": "holds",
+    "tax-until-substitutes": "not computable",
     "tigris-billions": "holds",
     "two-trillion-consultancy": "misattributed",
 }

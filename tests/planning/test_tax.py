@@ -20,10 +20,11 @@ from exaplan.nouns import Cluster
 from exaplan.planning.candidates import clusters_of
 from exaplan.planning.offers import asked_price, quotes
 from exaplan.planning.solving import Desk
+from exaplan.planning.standing import timely, with_prices
 from exaplan.planning.taxing import field, tax
 from exaplan.planning.taxing.even import break_even, priced_at
 from exaplan.planning.taxing.field import searched
-from exaplan.planning.taxing.market import Day, Market, dutied, on_day, timely, was_usable, with_prices
+from exaplan.planning.taxing.market import Day, Market, dutied, on_day, was_usable
 from exaplan.planning.taxing.question import Question, question_of
 from exaplan.planning.taxing.series import days
 from exaplan.planning.taxing.sides import costs, free

@@ -190,6 +190,7 @@ def test_a_bill_adds_up(catalog: Catalog) -> None:
     told = screen.draw(money.owned_view(less, catalog))
     assert "-$300k" in told and "residual value" in told
     assert "$2M up front ($31.2k a chip)" in told
+    assert "grid 240 t, embodied 11 t (8 t to 16 t)" in told
 
 
 def test_unknown_rent_and_volume_are_said(catalog: Catalog) -> None:

@@ -43,12 +43,17 @@ def line(name: str, score: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def summary(score: Mapping[str, Any]) -> str:
-    """By quantity, and the average over publishers."""
-    rows = [line(name.replace("_", " "), entry) for name, entry in score["summary"].items()]
+    """By quantity, and the average of step times over publishers."""
+    step, *others = (line(name.replace("_", " "), entry) for name, entry in sorted(score["summary"].items(), key=_step))
     mean = score["publishers_mean"]
     errors = (f"{100 * mean[key]:.1f}%" for key in ("median_abs_error", "mean_abs_error"))
-    macro = ("average over publishers", f"{len(score['by_source'])} publishers", *errors, "", "", "")
-    return table(HEAD, [*rows, macro])
+    macro = ("step time, average over publishers", f"{len(score['by_source'])} publishers", *errors, "", "", "")
+    return table(HEAD, [step, macro, *others])
+
+
+def _step(item: tuple[str, Any]) -> bool:
+    """Step times before all other quantities."""
+    return item[0] != "step_time"
 
 
 def apart(score: Mapping[str, Any]) -> str:

@@ -68,7 +68,7 @@ def check(
         _timelines(found, deal, since, known, as_json, out, report)
     else:
         made = _checked(found, deal, told, known)
-        if as_json or out:  # the tables hold them
+        if as_json:  # the tables hold them
             warn(line for verdict in made.values() for line in verdict.warnings)
         _verdicts(made, known, as_json, out)
 

@@ -41,7 +41,8 @@ _KNOWN = "numbers, 'text', names, + - * / **, comparisons, and, or, not, in [..]
 class Expression:
     """A parsed expression: call it with the values of its ``names`` (a name left out or None is unknown).
 
-    shown: the text with constants put in; ``turns`` gives where a value changes what its comparisons say.
+    shown: the text with constants put in; ``turns`` gives where a value changes what its comparisons say. kind: what
+    it comes to: ``truth`` (a comparison, and, or, not, true, false, unknown), ``name`` (one name), else ``value``.
     """
 
     text: str
@@ -49,6 +50,7 @@ class Expression:
     shown: str = ""
     run: Run = field(default=lambda _: None, repr=False, compare=False)
     differences: tuple[tuple[frozenset[str], Run], ...] = field(default=(), repr=False, compare=False)
+    kind: str = "value"
 
     def __call__(self, values: Values = _NOTHING) -> float | bool | str | None:
         """The value; None where it is unknown."""
@@ -111,7 +113,16 @@ class _Compiler:
         tree = self._tree()
         run = self._node(tree, 0)
         shown = self._shown()
-        return Expression(self.text, frozenset(self.names), shown, run, tuple(self.differences))
+        return Expression(self.text, frozenset(self.names), shown, run, tuple(self.differences), self._kind(tree))
+
+    def _kind(self, tree: ast.expr) -> str:
+        if isinstance(tree, ast.Compare | ast.BoolOp) or (
+            isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not)
+        ):
+            return "truth"
+        if not isinstance(tree, ast.Name) or tree.id in self.constants:
+            return "value"
+        return "name" if tree.id in self.known else "truth"
 
     def _tree(self) -> ast.expr:
         self.text = " ".join(self.text.split())

@@ -24,7 +24,7 @@ from exaplan.planning.pricing import memory_range, price
 from exaplan.planning.refusals import refusal, unmet
 from exaplan.planning.relief import Solved, binding, relieve
 from exaplan.planning.resolving import Setting, fill, find_cluster, resolve
-from exaplan.planning.sense import batch_sense, hold_sense, release_sense, room_sense, steps_sense
+from exaplan.planning.sense import batch_sense, hold_sense, release_sense, room_sense, standing_sense, steps_sense
 from exaplan.planning.showing import setting_at, shown
 from exaplan.planning.solving import KEEP, Desk, Spot, merged, solve
 from exaplan.planning.verdicts import verdicts
@@ -41,9 +41,10 @@ def plan(ask: Ask, catalog: Catalog, top: int = 5) -> Answer:
     check_recompute(ask, Layout(recompute=ask.fixed().get("recompute", "none")))
     ask = counted(settle(ask, catalog))
     law = law_of(ask, catalog)
-    whole, swapped, told = opened(ask, catalog, law)
+    opening = opened(ask, catalog, law)
+    whole = opening.ask
     choice = candidates(whole, catalog, law=law)
-    tried, free = choice.tried, free_of(ask, catalog, law, choice, swapped)
+    tried, free = choice.tried, free_of(ask, catalog, law, choice, opening.swapped)
     single = len(tried) == 1 and len(tried[0].counts) == 1
     desk = Desk(whole, max(8, top) if single else KEEP)
     goal = goal_of(whole)
@@ -74,7 +75,11 @@ def plan(ask: Ask, catalog: Catalog, top: int = 5) -> Answer:
         ),
         verdicts=_verdicts(law, chosen),
     )
-    return replace(found, assumptions=(*told, *law_cost(best, made.free, goal), *found.assumptions))
+    return replace(
+        found,
+        assumptions=(*opening.told, *law_cost(best, made.free, goal), *found.assumptions),
+        warnings=(*opening.warned, *found.warnings),
+    )
 
 
 def estimate(ask: Ask, catalog: Catalog) -> Answer:
@@ -105,6 +110,7 @@ def _warnings(setting: Setting, best: Draft, goal: Goal) -> tuple[str, ...]:
     batch, room = batch_sense(setting, best.tokens), room_sense(setting, best.memory)
     return (
         *release_sense(setting),
+        *standing_sense(setting, best),
         *batch,
         *steps_sense(setting, best.steps),
         *room,

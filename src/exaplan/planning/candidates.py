@@ -19,6 +19,7 @@ from exaplan.planning.counts import multiples
 from exaplan.planning.legal import Law, basis_of, no_chip, too_early
 from exaplan.planning.offers import Quote, quotes
 from exaplan.planning.resolving import Setting, find_cluster, find_sites, reference, setting_of, sized, subject
+from exaplan.planning.standing import stands_there, until
 from exaplan.search import step_flops
 
 
@@ -155,9 +156,7 @@ def _candidate(
     """A candidate of a cluster; InputError where it cannot be tried."""
     places = sites if ask.sites or not ask.cluster.name else (cluster.site,)
     place = min(places, key=lambda site: site.pue)
-    paid = _paid(ask, catalog, cluster, places)
-    if ask.every_chip:
-        paid = _near(places, paid)
+    paid = _unnamed(ask, catalog, cluster, places) if ask.every_chip else _paid(ask, catalog, cluster, places)
     if several:
         _check_known(ask, cluster, any(paid.values()))
     counts = asked_counts(ask, cluster) if searched else (cluster.count,)
@@ -211,6 +210,25 @@ def _check_known(ask: Ask, cluster: Cluster, priced: bool) -> None:
     if not priced and (ask.every_chip or ask.objective == "cost" or ask.limits.money is not None):
         terms = ask.cluster.terms
         raise InputError("no price is known" + ("" if terms == "any" else f" ({terms})"))
+
+
+def _unnamed(ask: Ask, catalog: Catalog, cluster: Cluster, places: tuple[Site, ...]) -> dict[str, tuple[Quote, ...]]:
+    """What a chip that nobody named is offered for; under a law only where it can stand, and at prices that say
+    something of the day, as for the AI tax."""
+    if not ask.bound:
+        return _near(places, _paid(ask, catalog, cluster, places))
+    day = ask.start.isoformat() if ask.start else ""
+    paid = _paid(ask, until(catalog, day) if day else catalog, cluster, places)
+    if not any(paid.values()) and day and any(_paid(ask, catalog, cluster, places).values()):
+        raise InputError(f"its only price is of a later year than {day}: name the chip to use that price")
+    out = {}
+    for site in places:
+        there = stands_there(catalog, cluster, site.country, day)
+        out[site.name] = tuple(quote for quote in paid[site.name] if there or quote.terms != "rent")
+    if any(paid.values()) and not any(out.values()):
+        where = ", ".join(sorted({site.country for site in places}))
+        raise InputError(f"it only stands in a cloud, of which no rent in {where} is known: name the chip to use it")
+    return _near(places, out)
 
 
 def _near(places: tuple[Site, ...], paid: dict[str, tuple[Quote, ...]]) -> dict[str, tuple[Quote, ...]]:

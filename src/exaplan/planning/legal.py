@@ -65,7 +65,7 @@ class Law:
 
     def domestic(self, chip: Chip) -> bool:
         """Whether the maker sits in the destination, so that nothing is exported."""
-        return bool(chip.vendor) and home_of(chip, self.book) == self.deal.to
+        return self.book.domestic(chip.vendor, self.deal.to)
 
     def usable(self, chip: Chip) -> bool:
         """Whether a chip may be planned with."""
@@ -74,11 +74,6 @@ class Law:
     def reason(self, chip: Chip) -> str:
         """The clause by which a chip may not be planned with; "" where it may."""
         return "" if self.usable(chip) else told(self.verdict(chip))
-
-
-def home_of(chip: Chip, book: Book) -> str:
-    """ISO code of the country in which the maker of a chip sits; "" = unknown."""
-    return book.maker_country(chip.vendor)
 
 
 def settle(ask: Ask, catalog: Catalog) -> Ask:
@@ -121,8 +116,19 @@ def usual_site(ask: Ask, catalog: Catalog) -> str:
     law = law_of(ask, catalog)
     if law and not any(law.usable(chip) for chip in catalog.chips.values()):
         raise no_chip("the catalogue", [law.verdict(chip) for chip in catalog.chips.values()])
-    hint = "give cluster.site (--site), a site of the catalogue or your own file, whose electricity and grid hold"
-    raise InputError(f"no site in {country} is known", hint=hint, place=place)
+    raise InputError(f"no site in {country} is known", hint=_other_sites(country, catalog), place=place)
+
+
+def _other_sites(country: str, catalog: Catalog) -> str:
+    """The sites that may stand in for one in a country: those of the same country by the rules first (China's for Hong
+    Kong), then the first of each other country. Which is nearest by wire is for the asker to say."""
+    first: dict[str, str] = {}
+    for name, site in catalog.sites.items():
+        first.setdefault(site.country, name)
+    near = [name for code, name in first.items() if code and catalog.rules.same(code, country)]
+    others = [name for name in first.values() if name not in near]
+    told = f"--site {near[0]} stands for the rest of the country; others: " if near else "one of "
+    return f"give the site whose electricity and grid hold (--site, cluster.site): {told}{', '.join(others)}; or a file"
 
 
 def law_of(ask: Ask, catalog: Catalog) -> Law | None:

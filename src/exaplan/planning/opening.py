@@ -16,11 +16,13 @@ from exaplan.planning.limits import amount, chips_of
 
 
 class Opened(NamedTuple):
-    """The ask as it is answered. swapped: other chips than the named ones are tried; told: what was done."""
+    """The ask as it is answered. swapped: other chips than the named ones are tried; told: what was done; warned: what
+    must be read before all else."""
 
     ask: Ask
     swapped: bool = False
     told: tuple[str, ...] = ()
+    warned: tuple[str, ...] = ()
 
 
 def opened(ask: Ask, catalog: Catalog, law: Law | None) -> Opened:
@@ -38,7 +40,7 @@ def opened(ask: Ask, catalog: Catalog, law: Law | None) -> Opened:
     site = ask.cluster.site or usual_site(ask, catalog)
     named = {"chip": None, "node": None, "name": None, "count": count, "site": site}
     made = ask.model_copy(update={"cluster": ask.cluster.model_copy(update=named)})
-    return Opened(made, True, (_swapped(clusters, reasons, count),))
+    return Opened(made, True, warned=(_swapped(clusters, reasons, count),))
 
 
 def _swapped(clusters: Sequence[Cluster], reasons: Sequence[str], count: int | None) -> str:

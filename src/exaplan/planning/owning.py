@@ -13,7 +13,7 @@ from exaplan.errors import InputError
 from exaplan.nouns import Cluster, Figure
 from exaplan.planning import burden, offers
 from exaplan.planning.burden import NOTHING, Span, scaled, span_of, swing
-from exaplan.planning.holding import Held, held_of, owning_of
+from exaplan.planning.owned import Held, held_of, owning_of
 
 FORMATS = ("bf16", "fp16", "fp32", "int8")  # whose peak a cost per FLOP is told at, the first that is known
 

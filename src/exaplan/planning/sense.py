@@ -1,5 +1,5 @@
-"""Second looks: is the batch too large to learn from, the chip too full or not out yet, do limits hold by the expected
-value only?"""
+"""Second looks: is the batch too large to learn from, the chip too full, not out yet or not to be rented there, do
+limits hold by the expected value only?"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from exaplan.planning.drafts import Draft, Goal, draft
 from exaplan.planning.legal import released
 from exaplan.planning.limits import missed
 from exaplan.planning.resolving import Setting
+from exaplan.planning.standing import stands_there
 from exaplan.search import MEMORY_MARGIN
 
 FEW_STEPS = 100  # below it a schedule of warm-up and decay has no room
@@ -57,6 +58,20 @@ def release_sense(setting: Setting) -> tuple[str, ...]:
     if ask.start is None or ask.fleet or released(chip, ask.start.isoformat()) is not False:
         return ()
     return (f"{chip.name} was released in {chip.release}, after the start on {ask.start.isoformat()}",)
+
+
+def standing_sense(setting: Setting, best: Draft) -> tuple[str, ...]:
+    """A warning where a named chip is rented in a place, under a law, in which it is not known to stand."""
+    ask, cluster, quote = setting.ask, setting.cluster, best.bill.quote if best.bill else None
+    day, country = ask.start.isoformat() if ask.start else "", setting.cluster.site.country
+    if not ask.bound or quote is None or quote.terms != "rent" or not country:
+        return ()
+    if stands_there(setting.catalog, cluster, country, day):
+        return ()
+    return (
+        f"{cluster.chip.name} is only known to stand in a cloud, and no rent of it in {country}: its price is of "
+        f"{quote.place or 'its own node'}",
+    )
 
 
 def hold_sense(best: Draft, goal: Goal) -> tuple[str, ...]:

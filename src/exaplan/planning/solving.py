@@ -16,7 +16,7 @@ from exaplan.nouns import Cluster, Layout
 from exaplan.planning.candidates import Candidate
 from exaplan.planning.drafts import SLACK, Draft, Goal, draft, option_of, rank_of
 from exaplan.planning.limits import missed
-from exaplan.planning.offers import billed
+from exaplan.planning.offers import billed, least_cash
 from exaplan.planning.pricing import recentred
 from exaplan.planning.resolving import Setting, fixed_of, sized
 from exaplan.search import MEMORY_MARGIN, Found, search
@@ -165,12 +165,12 @@ def possible(candidate: Candidate, count: int, goal: Goal) -> bool:
 
 
 def _least_cash(candidate: Candidate, count: int, time: float) -> float:
-    """Cash of the cheapest offer for a run at the peak rate, without electricity. [USD]"""
+    """Cash of the cheapest offer for a run at the peak rate, without electricity: a lower bound. [USD]"""
     cluster = candidate.setting.cluster
     nodes = -(-count // cluster.node.chips)
     whole = sized(cluster, count)
     paid = ((quote, billed(quote, whole, nodes)) for found in candidate.quotes.values() for quote in found)
-    return min((chips * max(quote.capital, quote.rate * time) for quote, chips in paid), default=0.0)
+    return min((chips * least_cash(quote, time) for quote, chips in paid), default=0.0)
 
 
 def _least_power(setting: Setting) -> float:

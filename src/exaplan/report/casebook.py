@@ -17,13 +17,19 @@ from exaplan.report.provenance import source_json
 from exaplan.report.screen import amount, heading, listed, table
 from exaplan.report.sheets import NONE
 from exaplan.report.to_json import fields_of, finite, plain
-from exaplan.report.words import HOME, local, phrase, word
+from exaplan.report.words import HOME, local, phrase, spoken, word
 
 STYLES = {"holds": "bold green", "wrong": "bold red", "garbled": "bold yellow", "misattributed": "bold yellow"}
 DIGITS = 4
 FEW = 2  # sources of an input that are named beside it
 YEARS = ("year", "fiscal year")
-PREFIXED = {"W": "power", "FLOP/s": "rate", "USD": "money"}  # units that are written with a prefix, as dimensions
+SHARES = ("1", "ratio")  # units of an answer that is told in percent
+#: units that are written with a prefix, as dimensions
+PREFIXED = {"W": "power", "FLOP/s": "rate", "USD": "money", "B/s": "bandwidth", "B": "bytes", "m2": "area"}
+MILLIONS = {"million ": 1e6, "billion ": 1e9, "trillion ": 1e12}  # what a unit of money may begin with
+MYRIADS = ((1e12, "万亿"), (1e8, "亿"), (1e4, "万"))  # by which Chinese counts, large to small
+LEAST = 1e4  # from which on it does
+NO_COUNTS = ("year", "fiscal year", "h", "d", "y", "s")  # units whose numbers are written out
 
 
 # --------------------------------------------------------------------------------------------------- JSON
@@ -98,7 +104,7 @@ def cases_view(answers: Sequence[CaseAnswer]) -> list[RenderableType]:
 def _row(answer: CaseAnswer) -> list[object]:
     told = Text(verdict_word(answer.verdict), style=STYLES.get(answer.verdict, "bold"))
     name = Text(answer.name, overflow="fold")
-    return [name, local(answer.title) or local(answer.claim), answer_text(answer), claimed_text(answer), told]
+    return [name, local(answer.title) or local(answer.claim), named_text(answer), claimed_text(answer), told]
 
 
 def article_name(article: str) -> str:
@@ -118,36 +124,60 @@ def case_view(answer: CaseAnswer, catalog: Catalog) -> list[RenderableType]:
         Text(f"{answer.name} · {article_name(answer.article)}", style="dim"),
         Text(""),
         Text(word("cases.claim", claim=local(answer.claim))),
-        Text(word("cases.answer", answer=answer_text(answer))),
+        Text(word("cases.answer", answer=named_text(answer))),
         *([Text(word("cases.claimed", claimed=claimed_text(answer)))] if answer.claimed is not None else []),
         Text(word("cases.verdict", verdict=verdict_word(answer.verdict)), style=STYLES.get(answer.verdict, "bold")),
         Text(local(answer.reason)),
         Text(""),
-        *listed(word("cases.computed"), ask_lines(answer.ask), ""),
         *_inputs(answer),
         *_results(answer),
+        *listed(word("cases.decided"), verdict_lines(answer.ask), ""),
         *citing.told("explain.notes", answer.notes),
-        *citing.sources(answer.sources, catalog),
+        *citing.sources(answer.sources, catalog, short=True),
         citing.advice(),
     ]
 
 
+def named_text(answer: CaseAnswer) -> str:
+    """The answer with the name of what it is, where its unit does not tell that."""
+    named = answer.unit in ("", "x", *SHARES) and isinstance(answer.answer, (int, float))
+    what = str(answer.ask.get("answer", ""))
+    told = answer_text(answer)
+    return f"{step_name(what)}{word('law.colon')}{told}" if named and what.isidentifier() else told
+
+
+def step_name(name: str) -> str:
+    """The name of a step or input for people."""
+    return phrase(name.replace("_", " "))
+
+
 def answer_text(answer: CaseAnswer) -> str:
     """The answer with its unit and its range."""
-    told = value_text(answer.answer, answer.unit)
+    told = _in_unit(answer, answer.answer)
     if answer.low is None or answer.high is None or answer.low == answer.high:
         return told
-    return word("cases.range", answer=told, low=_low_end(answer), high=value_text(answer.high, answer.unit))
+    return word("cases.range", answer=told, low=_low_end(answer), high=_in_unit(answer, answer.high))
+
+
+def _in_unit(answer: CaseAnswer, value: Any) -> str:
+    """A value in the unit of the answer; a ratio in percent."""
+    if answer.unit in SHARES and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"{plain_number(100 * value)}%"
+    return value_text(value, answer.unit)
 
 
 def _low_end(answer: CaseAnswer) -> str:
     """The low end of the range, without a unit that the high end repeats."""
-    return value_text(answer.low, answer.unit if answer.unit in (*PREFIXED, *YEARS) else "")
+    told = _in_unit(answer, answer.low)
+    unit = unit_text(answer.unit)
+    if _money(answer.unit) or answer.unit in (*PREFIXED, *YEARS, *SHARES) or not unit:
+        return told
+    return told if _myriad(answer.low or 0.0, answer.unit) else told.removesuffix(unit).rstrip()
 
 
 def claimed_text(answer: CaseAnswer) -> str:
     """What the text says, in the unit of the answer."""
-    return NONE if answer.claimed is None else value_text(answer.claimed, answer.unit)
+    return NONE if answer.claimed is None else _in_unit(answer, answer.claimed)
 
 
 def value_text(value: Any, unit: str = "") -> str:
@@ -168,10 +198,35 @@ def value_text(value: Any, unit: str = "") -> str:
 def number_text(value: float, unit: str) -> str:
     """A number with its unit: with a prefix where the unit takes one, a year without thousands apart."""
     if unit in YEARS:
-        return f"{value:.0f} {unit_text(unit)}" if unit != YEARS[0] else f"{value:.0f}"
-    if unit in PREFIXED and value:
-        return ("-" if value < 0 else "") + amount(abs(value), PREFIXED[unit], DIGITS)
+        year = f"{value:.1f}".removesuffix(".0")
+        return year if unit == YEARS[0] else f"{year} {unit_text(unit)}"
+    counted = _myriad(value, unit)
+    if counted:
+        return counted
+    dimension, scale = PREFIXED.get(unit), 1.0
+    if dimension is None and _money(unit):
+        dimension, scale = "money", _money(unit)
+    if dimension and value:
+        return ("-" if value < 0 else "") + amount(scale * abs(value), dimension, DIGITS)
     return f"{plain_number(value)} {unit_text(unit)}".rstrip()
+
+
+def _money(unit: str) -> float:
+    """How many dollars a unit of money is; 0 for any other unit."""
+    if unit == "USD":
+        return 1.0
+    return next((scale for name, scale in MILLIONS.items() if unit == f"{name}USD"), 0.0)
+
+
+def _myriad(value: float, unit: str) -> str:
+    """A large amount of money or number of things as Chinese counts it; "" elsewhere."""
+    scale = _money(unit) or 1.0
+    size = abs(value) * scale
+    if spoken() != "zh" or size < LEAST or unit in NO_COUNTS or (unit in PREFIXED and not _money(unit)):
+        return ""
+    step, name = next((step, name) for step, name in MYRIADS if size >= step)
+    unit = phrase("USD" if _money(unit) else unit) if unit not in ("", *SHARES) else ""
+    return f"{'-' if value < 0 else ''}{plain_number(size / step)} {name}{unit}"
 
 
 def unit_text(unit: str) -> str:
@@ -190,31 +245,13 @@ def plain_number(value: float) -> str:
     return f"{value:.{DIGITS}g}"
 
 
-def ask_lines(ask: Mapping[str, Any]) -> Iterator[str]:
-    """What computes a case, one line for each part."""
-    colon = word("law.colon")
-    for key, value in ask.items():
-        name = phrase(str(key).replace("_", " "))
-        if isinstance(value, Mapping):
-            yield f"{name}{colon.rstrip()}"
-            yield from (f"  {item} = {_formula(how)}" for item, how in value.items())
-        elif isinstance(value, (list, tuple)):
-            yield f"{name}{colon.rstrip()}"
-            yield from (f"  {_formula(item)}" for item in value)
+def verdict_lines(ask: Mapping[str, Any]) -> Iterator[str]:
+    """How the verdict follows from the answer, rule by rule."""
+    for rule in ask.get("verdict", ()):
+        if "then" in rule:
+            yield word("cases.if", test=rule.get("if"), verdict=verdict_word(str(rule["then"])))
         else:
-            yield f"{name}{colon}{phrase(_formula(value))}"
-
-
-def _formula(value: Any) -> str:
-    """How a value is come by: a number, a formula, what it is asked of, or a rule of the verdict."""
-    if not isinstance(value, Mapping):
-        return value_text(value) if isinstance(value, (bool, int, float)) else str(value)
-    if "then" in value:
-        return word("cases.if", test=value.get("if"), verdict=verdict_word(str(value["then"])))
-    if "else" in value:
-        return word("cases.else", verdict=verdict_word(str(value["else"])))
-    given = ", ".join(f"{name} {item}" for name, item in value.items() if name != "ask")
-    return f"{value['ask']}({given})" if "ask" in value else given
+            yield word("cases.else", verdict=verdict_word(str(rule["else"])))
 
 
 def _inputs(answer: CaseAnswer) -> list[RenderableType]:
@@ -244,5 +281,15 @@ def _origin(origin: str) -> str:
 
 
 def _results(answer: CaseAnswer) -> list[RenderableType]:
-    rows = [[Text(phrase(name), overflow="fold"), value_text(value)] for name, value in answer.results.items()]
-    return [table(("step", "value"), rows, word("cases.results"), ("value",), tight=True)] if rows else []
+    """Every step with its formula; the one that is the answer is marked."""
+    hows, asked = answer.ask.get("steps", {}), answer.ask.get("answer")
+    rows = [
+        [
+            Text(name, overflow="fold", style="bold" if name == asked else ""),
+            Text(str(hows.get(name, "")), overflow="fold"),
+            value_text(value, answer.unit if name == asked else ""),
+        ]
+        for name, value in answer.results.items()
+    ]
+    columns = ("step", "formula", "value")
+    return [table(columns, rows, word("cases.results"), ("formula", "value"), tight=True)] if rows else []

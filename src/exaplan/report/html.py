@@ -14,7 +14,7 @@ from exaplan.catalog import Catalog
 from exaplan.report import provenance, told
 from exaplan.report.screen import amount, percent
 from exaplan.report.sheets import Sheet, offers_sheet, plans_sheet, tried_alike, tried_sheet, whole_sheet
-from exaplan.report.words import phrase, spoken, word
+from exaplan.report.words import spoken, word
 
 TRIED = 12  # chips whose fate is told at once
 STYLE = Path(__file__).with_name("page.css")
@@ -144,7 +144,7 @@ def _card(name: str, value: str, ends: list[str]) -> str:
 def _why(answer: Answer, best: Priced) -> list[str]:
     relief = [told.relief_line(answer, item) for item in answer.relief]
     parts = [
-        listing(word("plan.warnings"), map(phrase, answer.warnings), "warn"),
+        listing(word("plan.warnings"), told.minded(answer), "warn"),
         listing(word("plan.law"), told.law_lines(answer)),
         listing(word("plan.binding"), map(told.limit_name, answer.binding) if answer.binding else (word("plan.none"),)),
         listing(word("plan.relief"), relief),

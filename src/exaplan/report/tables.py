@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from exaplan.answers import Answer, Priced
-from exaplan.report import citing, told
+from exaplan.report import told
 from exaplan.report.asked import several, tokens_open
 from exaplan.report.scatter import scatter
 from exaplan.report.screen import amount, bar, heading, indented, line, listed, percent, table
@@ -125,7 +125,7 @@ def footer(answer: Answer, best: Priced) -> list[RenderableType]:
         *_nearest(told.nearest_lines(best)),
         *([Text(counted)] if counted else []),
         *_asides(answer, best),
-        *citing.told("plan.warnings", answer.warnings, "yellow"),
+        *listed(word("plan.warnings"), told.minded(answer), "yellow"),
         *listed(word("plan.assumptions"), told.assumed(answer)),
         *listed(word("plan.defaults"), ["; ".join(answer.defaults)] if answer.defaults else ()),
         *line(word("plan.prices"), price),

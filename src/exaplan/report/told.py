@@ -13,7 +13,7 @@ from exaplan.report.sheets import cluster_of, layout_text
 from exaplan.report.verdicts import brief
 from exaplan.report.words import HOME, phrase, spoken, word
 
-SWAPPED = "NOT THE ASKED CHIP"  # how planning starts the assumption that another chip was taken
+SWAPPED = "NOT THE ASKED CHIP"  # how planning begins to say that another chip was taken
 UNCHECKED = "the limit on "  # how planning starts a warning of a limit that could not be checked
 SMALL = 0.005  # a relief that gains less than this share of the objective is worth nothing worth saying
 
@@ -73,7 +73,13 @@ def headline(answer: Answer) -> str:
 
 def swapped(answer: Answer) -> list[str]:
     """That the chip of the plans is not the one that was asked for, and why: told before all else."""
-    return [phrase(text) for text in answer.assumptions if text.startswith(SWAPPED)]
+    found = dict.fromkeys((*answer.warnings, *answer.assumptions))
+    return [phrase(text) for text in found if text.startswith(SWAPPED)]
+
+
+def minded(answer: Answer) -> list[str]:
+    """The warnings, each once; but that another chip was taken, which is told first."""
+    return [phrase(text) for text in dict.fromkeys(answer.warnings) if not text.startswith(SWAPPED)]
 
 
 def unchecked(answer: Answer) -> list[str]:

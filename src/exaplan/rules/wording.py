@@ -13,7 +13,6 @@ from exaplan.rules.deciding import Decision, Step
 from exaplan.rules.facts import Facts
 
 Values = Mapping[str, Any]
-ADVICE = "analysis of the encoded rules, not legal advice"
 
 
 def clauses(steps: Iterable[Step], beside: Iterable[Active], values: Values) -> tuple[Clause, ...]:
@@ -114,6 +113,10 @@ def warnings(deal: Deal, book: Book, regime: Regime, values: Values, notes: Iter
         out.append(f"{deal.on} is before the first encoded rule on chips")
     if book.through and deal.on > book.through:
         out.append(f"the rules were read up to {book.through}: later changes are not known here")
+    if like := book.resembling(deal.end_user, deal.on):
+        out.append(
+            f"{deal.end_user} resembles {like.name}, on the Entity List since {like.listed}: taken as not listed"
+        )
     out += [f"{one.provision.rule}: {one.provision.note or one.provision.title}" for one in notes]
     out += [f"announced, binding from {day}: {rule}" for rule, day in regime.upcoming]
     out += _doubtful(regime, values)

@@ -4,10 +4,10 @@
 and which memberships of place groups it changes, each from its own day on, so that it never touches an earlier day.
 """
 
-from exaplan.catalog.laws.book import (
+from exaplan.catalog.laws.book import Book
+from exaplan.catalog.laws.nouns import (
     GRADES,
     Active,
-    Book,
     Change,
     Country,
     Group,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,6 @@ from exaplan.catalog.laws.nouns import (
     CLASS_NAMES,
     DEAL_NAMES,
     FIGURES,
-    GRADES,
     NO_THRESHOLDS,
     SHOWN,
     Active,
@@ -28,26 +28,10 @@ from exaplan.catalog.laws.nouns import (
     Provision,
     Regime,
     Rule,
-    Threshold,
     spelt,
 )
 from exaplan.errors import InputError, Place
 from exaplan.expressions import Expression, parse
-
-__all__ = [
-    "GRADES",
-    "Active",
-    "Book",
-    "Change",
-    "Country",
-    "Group",
-    "Listing",
-    "Membership",
-    "Provision",
-    "Regime",
-    "Rule",
-    "Threshold",
-]
 
 
 @dataclass(frozen=True)
@@ -125,6 +109,16 @@ class Book:
         found = self._entities.get(fold(name), ()) if name else ()
         return next((one for one in found if one.listed <= on and not (one.removed and one.removed <= on)), None)
 
+    def resembling(self, name: str, on: str) -> Listing | None:
+        """A listed company whose name stands inside of another name, or is nearly the same; None if that is listed."""
+        if not name or self.listing(name, on):
+            return None
+        words = fold(re.sub(r"[^\w]", " ", name))
+        near = [one for one in self._entities if _within(one, words)] or get_close_matches(
+            words, self._entities, 1, 0.8
+        )
+        return next((found for one in near if (found := self.listing(one, on))), None)
+
     def group(self, name: str, on: str) -> frozenset[str]:
         """The members of a place group on a day."""
         return self._members(name, [m for rule in self.rules.values() for m in rule.memberships if m.start <= on])
@@ -175,7 +169,8 @@ class Book:
         memberships = [m for rule in rules for m in rule.memberships if m.start <= on]
         members = {group.key: self._members(name, memberships) for name, group in self.groups.items()}
         doubtful = {group.key: members[group.key] for group in self.groups.values() if group.read == "recalled"}
-        upcoming = {p.rule: p.comply for rule in rules for p in reversed(rule.provisions) if p.comply > on}
+        awaited = (p for rule in rules for p in reversed(rule.provisions) if p.comply > on)
+        upcoming = {p.rule: p.comply for p in awaited if not (_ended(p, changes, on) or _halted(p, changes, on))}
         return _sorted(actives, members, doubtful, tuple(sorted(upcoming.items())))
 
     def _once(self, active: Active) -> Active:
@@ -206,6 +201,11 @@ class Book:
                 raise InputError(f"unknown threshold `{name}`", hint=hint, place=Place(field="law.thresholds"))
 
 
+def _within(part: str, words: str) -> bool:
+    """Whether a folded name stands inside of another: whole words, or anywhere where words are not parted."""
+    return f"-{part}-" in f"-{words}-" if part.isascii() else part in words
+
+
 def names_of(groups: Iterable[str]) -> frozenset[str]:
     """Every name that the test of a clause may mention, beside the thresholds of its own rule."""
     return frozenset((*CHIP_NAMES, *DEAL_NAMES, *CLASS_NAMES, *(name.replace(":", "") for name in groups)))
@@ -219,15 +219,20 @@ def _ended(provision: Provision, changes: Iterable[Change], on: str) -> bool:
     return any(change.kind == "end" and change.start <= on and _touches(change, provision) for change in changes)
 
 
+def _halted(provision: Provision, changes: Iterable[Change], on: str) -> list[Change]:
+    """The suspensions of a clause that hold on a day."""
+    mine = (change for change in changes if change.kind == "suspend" and _touches(change, provision))
+    return [change for change in mine if change.start <= on and not (change.until and change.until <= on)]
+
+
 def _active(
     provision: Provision, rule: Rule, on: str, changes: Iterable[Change], thresholds: Mapping[str, float]
 ) -> Active:
     """The clause with the numbers that hold; suspended or not yet binding clauses stand, but are not enforced."""
-    mine = [change for change in changes if _touches(change, provision)]
-    halted = [c for c in mine if c.kind == "suspend" and c.start <= on and not (c.until and c.until <= on)]
+    halted = _halted(provision, changes, on)
     waiting = f"binding from {provision.comply}" if provision.comply > on else ""
     why = f"not enforced from {halted[0].start} ({halted[0].by})" if halted else waiting
-    until = min((c.start for c in mine if c.start > on), default="")
+    until = min((c.start for c in changes if c.start > on and _touches(c, provision)), default="")
     numbers = {name: thresholds.get(f"{rule.name}.{name}", each.value) for name, each in rule.thresholds.items()}
     changed = any(f"{rule.name}.{name}" in thresholds for name in numbers)
     when = _again(provision, numbers) if changed else provision.when

@@ -19,6 +19,9 @@ CHIP_NAMES = ("TPP", "PD", "IO", "DRAM_BW", "DENSITY", "data_center", "planar", 
 DEAL_NAMES = (
     "to", "hq", "origin", "buyer", "end_user", "listed", "maker_hq", "maker_listed", "domestic", "export", "transfer",
 )  # fmt: skip
+FLAGS = frozenset(
+    ("data_center", "planar", "memory_package", "listed", "maker_listed", "domestic", "export", "transfer")
+)  # the names that are true or false
 FIGURES = frozenset(("TPP", "PD", "IO", "DRAM_BW", "DENSITY"))
 SHOWN = (*CHIP_NAMES, "family", *DEAL_NAMES)  # in the order in which a test tells its figures
 CLASS_NAMES = ("cls", "family")

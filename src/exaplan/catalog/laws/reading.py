@@ -12,6 +12,7 @@ from types import MappingProxyType
 from exaplan.catalog.folder import Layer, fold
 from exaplan.catalog.laws.book import Book, names_of
 from exaplan.catalog.laws.nouns import (
+    FLAGS,
     GRADES,
     KINDS,
     POLICIES,
@@ -27,7 +28,7 @@ from exaplan.catalog.laws.nouns import (
 from exaplan.catalog.loader import read_text, read_yaml
 from exaplan.catalog.sheet import Sheet
 from exaplan.errors import CatalogError, Place
-from exaplan.expressions import parse
+from exaplan.expressions import Expression, parse
 from exaplan.nouns import Source
 
 FOLDER = "rules"
@@ -129,6 +130,9 @@ class _RuleFile:
                 rule = rules.get(part.text("rule"))
                 if rule is None:
                     part.fail(f"unknown rule `{part.text('rule')}`", "name a file of rules/ without .yaml", "rule")
+                first = min((one.start for one in rule.provisions), default="")
+                if rule.name == self.sheet.text("name") and day(part, "from") <= first:
+                    part.fail("the rule ends itself before it begins", "a rule ends itself on a later day", "from")
                 clause = part.text("clause", "")
                 if clause and clause not in {one.name for one in rule.provisions}:
                     known = ", ".join(one.name for one in rule.provisions)
@@ -161,6 +165,8 @@ class _RuleFile:
         value = sheet.body.get("value")
         if isinstance(value, bool) or not isinstance(value, int | float):
             sheet.fail(f"the threshold `{name}` has no number", "write `value: 4800`", "value")
+        if value < 0:
+            sheet.fail(f"the threshold `{name}` is negative", "no quantity of a rule is below zero", "value")
         return Threshold(name, float(value), sheet.text("unit"), sheet.text("note", ""))
 
     def _provision(self, sheet: Sheet, announced: str, numbers: Mapping[str, float]) -> Provision:
@@ -181,7 +187,7 @@ class _RuleFile:
             title=sheet.text("title"),
             start=start,
             comply=comply,
-            when=parse(sheet.text("when"), names_of(self.groups), constants=numbers, place=where),
+            when=self._test(sheet, numbers),
             read=self._one_of(sheet, "read", GRADES, self.sheet.text("read")),
             source=sheet.cite(sheet.body.get("source") or self.sheet.body.get("source"), "source"),
             control=sheet.text("control", ""),
@@ -196,6 +202,13 @@ class _RuleFile:
             note=sheet.text("note", ""),
             place=where,
         )
+
+    def _test(self, sheet: Sheet, numbers: Mapping[str, float]) -> Expression:
+        """The test of a clause, which comes to true, false or unknown."""
+        found = parse(sheet.text("when"), names_of(self.groups), constants=numbers, place=sheet.place("when"))
+        if found.kind == "value" or (found.kind == "name" and not found.names <= FLAGS):
+            sheet.fail(f"`{found.text}` is no test", "a test is true or false: compare, e.g. `TPP >= 4800`", "when")
+        return found
 
     def _after(self, sheet: Sheet, key: str, least: str) -> str:
         """A day that is not before another: a rule cannot bind before it is known."""

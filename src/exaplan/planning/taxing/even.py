@@ -14,10 +14,10 @@ from exaplan.answers.tax import BreakEven
 from exaplan.catalog import Catalog
 from exaplan.catalog.prices import Price
 from exaplan.nouns import Cluster
-from exaplan.planning.legal import home_of
 from exaplan.planning.offers import Quote, asked_price, quotes
+from exaplan.planning.standing import timely, with_prices
 from exaplan.planning.taxing.field import Entry, Field, Row
-from exaplan.planning.taxing.market import Day, timely, with_prices
+from exaplan.planning.taxing.market import Day
 from exaplan.planning.taxing.question import Question
 from exaplan.planning.taxing.sides import Best
 
@@ -27,8 +27,7 @@ UNKNOWN = 10_000.0  # a first price of a chip without one: any will do, the line
 
 def domestic(asked: Question, names: Iterable[str]) -> list[str]:
     """Chips whose maker sits in the destination."""
-    law = asked.law
-    return [name for name in names if home_of(asked.catalog.chips[name], law.book) == law.deal.to]
+    return [name for name in names if asked.law.domestic(asked.catalog.chips[name])]
 
 
 def break_even(asked: Question, field: Field, day: Day, reference: Best | None) -> Iterator[BreakEven]:

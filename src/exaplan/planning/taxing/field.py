@@ -1,7 +1,7 @@
 """What every chip of the catalogue takes for the work, searched once: layouts depend on neither prices nor dates.
 
-Of all layouts and counts of a chip only those are kept that may be the cheapest at some price: none other takes fewer
-paid chip-seconds, less energy and fewer chips, and is done sooner.
+Of all layouts and counts of a chip only those are kept that may be the cheapest at some price, expected or at the upper
+end of the range: none other takes fewer paid chip-seconds, less energy and fewer chips, and is done sooner.
 """
 
 from __future__ import annotations
@@ -125,7 +125,8 @@ def _rows(asked: Question, desk: Desk, candidate: Candidate, wide: bool) -> Iter
 
 
 def _front(rows: Sequence[Row], timed: bool) -> tuple[Row, ...]:
-    """Rows that no other one beats in paid chip-seconds, energy and chips, and with ``timed`` in time."""
+    """Rows that no other one beats in paid chip-seconds and energy, each expected and at the upper end of the time, and
+    in chips, and with ``timed`` in time."""
     if not rows:
         return ()
     table = np.array([_figures(row, timed) for row in rows])
@@ -141,5 +142,6 @@ def _front(rows: Sequence[Row], timed: bool) -> tuple[Row, ...]:
 
 def _figures(row: Row, timed: bool) -> tuple[float, ...]:
     item, option = row.bare, row.bare.option
-    whole = option.nodes * option.cluster.node.chips * item.time
-    return (whole, row.count * item.time, row.joules, float(row.count), item.held if timed else 0.0)
+    whole, late = option.nodes * option.cluster.node.chips, item.time_high / item.time
+    used = (whole * item.time, row.count * item.time, row.joules)
+    return (*used, *(late * value for value in used), float(row.count), item.held if timed else 0.0)

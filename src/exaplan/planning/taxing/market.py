@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from exaplan.catalog import Catalog
-from exaplan.catalog.prices import HOME, Price
+from exaplan.catalog.prices import HOME
 from exaplan.nouns import Chip, Cluster, Duty
 from exaplan.planning.legal import Law, released
 from exaplan.planning.offers import Basis, Quote, quotes
+from exaplan.planning.standing import rented_there, stands_there, timely, until
 from exaplan.rules import timeline
 
 TERMS = ("buy", "rent")
-SOLD = ("chip", "server", "system")  # kinds of prices at which a chip is sold
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Market:
         """The catalogue without prices of later years."""
         year = day[:4]
         if year not in self._years:
-            self._years[year] = with_prices(self.catalog, (row for row in self.catalog.prices if timely(row.date, day)))
+            self._years[year] = until(self.catalog, day)
         return self._years[year]
 
     def priced(self, cluster: Cluster) -> bool:
@@ -63,30 +62,11 @@ class Market:
 
     def rented_there(self, chip: Chip, day: str) -> bool:
         """Whether a rent of the chip was asked in the destination itself, up to the year of the day."""
-        rows = self.until(day).prices
-        return any((row.item, row.kind, row.place) == (chip.name, "rent", self.country) for row in rows)
+        return rented_there(self.until(day), chip.name, self.country)
 
     def stands_there(self, cluster: Cluster, day: str) -> bool:
-        """Whether a chip can stand in the destination to be rented: not where its usual node is an instance of some
-        cloud, nobody is known to sell it, and no rent was asked there."""
-        node, chip = cluster.node, cluster.chip
-        if node.provider in ("", chip.vendor) or node.price is not None or self.country == HOME:
-            return True
-        sold = any(row.item in (chip.name, node.name) and row.kind in SOLD for row in self.catalog.prices)
-        return sold or self.rented_there(chip, day)
-
-
-def with_prices(catalog: Catalog, rows: Iterable[Price]) -> Catalog:
-    """The catalogue with other prices."""
-    made = Catalog(catalog.layers)
-    vars(made).update({**vars(catalog), "prices": tuple(rows)})
-    return made
-
-
-def timely(date: str, day: str) -> bool:
-    """Whether a price says something of a day (ISO): it was asked before it, or in the same year, since many prices
-    have no more than a year. One of a later year does not say that the chip could be had so early."""
-    return date[:4] <= day[:4]
+        """Whether a chip can stand in the destination to be rented."""
+        return stands_there(self.catalog, cluster, self.country, day)
 
 
 HARDWARE = ("chips", "host", "servers")  # parts of a purchase that a duty on chips is a share of

@@ -207,7 +207,8 @@ def threshold_texts(deal: Deal, catalog: Catalog) -> dict[str, str]:
         for box in boxes:
             if not str(box["class"]).startswith(FREE_CLASS):
                 named.setdefault(float(box[f"{name}_low"]), {})[phrase(str(box["class"]))] = None
-        texts += [f"{number(low)} ({' | '.join(sorted(named[low]))})" for low in sorted(named) if low > 0]
+        both = f" {word('headline.and')} "
+        texts += [f"{number(low)} ({both.join(sorted(named[low]))})" for low in sorted(named) if low > 0]
     return {name: word("law.comma").join(texts) for name, texts in found.items()}
 
 

@@ -21,6 +21,7 @@ from exaplan.report.sheets import NONE
 from exaplan.report.verdicts import verdict_word
 from exaplan.report.words import phrase, rule_title, word
 
+REFUSED = {"denial": "presumption of denial"}  # verdict -> the policy that says no more than it
 SURE = ("text", "quoted")  # how a wording was read that is not second-hand
 
 
@@ -32,7 +33,7 @@ def chips_view(
     columns = ("name", "release", "tpp", "pd", "class", "verdict", "review")
     cells = [_chip_row(row) for row in found]
     made: list[RenderableType] = [
-        table(columns, cells, left=("review",), fixed=("release", "class", "verdict"), tight=True)
+        table(columns, cells, left=("class", "review"), fixed=("release", "verdict"), tight=True)
     ]
     counted = Counter(str(row["verdict"]) for row in found)
     sums = ", ".join(f"{verdict_word(name)} {count}" for name, count in counted.most_common())
@@ -58,33 +59,32 @@ def _chip_row(row: Row) -> list[object]:
         pd,
         phrase(row["class"]),
         told,
-        phrase(row["review"]) or NONE,
+        phrase(row["review"] if row["review"] != REFUSED.get(str(row["verdict"])) else "") or NONE,
     ]
 
 
 def rules_view(book: Book) -> list[RenderableType]:
-    """Every encoded rule: since when, by what text, and how sure its wording is."""
-    columns = ("name", "title", "citation", "announced", "read")
+    """Every encoded rule: since when, what it is called, and how sure its wording is."""
+    columns = ("name", "announced", "title", "read")
     rules = sorted(book.rules.values(), key=lambda rule: (rule.announced, rule.name))
     return [
         heading(word("law.rules", count=len(rules))),
-        table(columns, map(_rule_row, rules), left=("title", "citation"), fixed=("announced", "read"), tight=True),
+        table(columns, map(_rule_row, rules), left=("title", "read"), fixed=("announced",), tight=True),
         *second_hand(book),
+        Text(word("law.more"), style="dim"),
         Text(word("law.through", date=book.through or NONE), style="dim"),
         citing.advice(),
     ]
 
 
 def _rule_row(rule: Rule) -> list[str]:
-    return [rule.name, rule_title(rule.name, rule.title), rule.citation or NONE, rule.announced, read_as(rule.read)]
+    return [rule.name, rule.announced, rule_title(rule.name, rule.title), read_as(rule.read)]
 
 
 def second_hand(book: Book) -> list[RenderableType]:
-    """Which texts were read, and which were only found second-hand."""
-    read = [rule.name for rule in book.rules.values() if rule.read in SURE]
-    others = [f"{rule.name} ({read_as(rule.read)})" for rule in book.rules.values() if rule.read not in SURE]
-    lines = {"law.were_read": read, "law.were_told": others}
-    return [Text(word(key, names=word("law.comma").join(names) or NONE)) for key, names in lines.items()]
+    """How many texts were read, and how many were only found second-hand."""
+    read = sum(rule.read in SURE for rule in book.rules.values())
+    return [Text(word("law.were_read", read=read, others=len(book.rules) - read))]
 
 
 def rule_view(rule: Rule, catalog: Catalog) -> list[RenderableType]:
@@ -100,7 +100,7 @@ def rule_view(rule: Rule, catalog: Catalog) -> list[RenderableType]:
         *_thresholds(rule),
         *listed(word("law.changes"), map(change_line, rule.changes)),
         *listed(word("law.memberships"), map(membership_line, rule.memberships)),
-        *citing.told("law.notes", _notes(rule)),
+        *citing.told("law.notes", (rule.note,) if rule.note else ()),
         *citing.sources(sources_of(rule), catalog),
         citing.advice(),
     ]
@@ -113,7 +113,7 @@ def _clauses(rule: Rule) -> Iterator[RenderableType]:
     for one in rule.provisions:
         kind = word(f"law.kinds.{one.kind}")
         yield Text(f"  {one.name} ({kind}){word('law.colon')}{phrase(one.title)}", style="bold")
-        test = word("law.test", test=one.when.shown or one.when.text)
+        test = word("law.test", test=one.test)
         lines = (_does(one), test, phrase(one.note))
         yield from (Padding(Text(line, style="dim"), (0, 0, 0, 4)) for line in lines if line)
 
@@ -157,7 +157,3 @@ def membership_line(membership: Membership) -> str:
     parts = [word("law.joins", names=", ".join(membership.add))] if membership.add else []
     parts += [word("law.leaves", names=", ".join(membership.remove))] if membership.remove else []
     return f"{membership.group}, {membership.start}{word('law.colon')}{'; '.join(parts)}"
-
-
-def _notes(rule: Rule) -> Iterator[str]:
-    yield from (text for text in (rule.note, *(provision.note for provision in rule.provisions)) if text)

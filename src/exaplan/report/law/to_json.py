@@ -112,7 +112,7 @@ def clause_fields(provision: Provision) -> dict[str, Any]:
         **{name: getattr(provision, name) for name in texts},
         "effective": provision.start,
         "class": provision.class_name,
-        "test": provision.when.shown or provision.when.text,
+        "test": provision.test,
         "addressees": list(provision.addressees),
         "read": provision.read,
         "source": provision.source,

@@ -20,6 +20,7 @@ from exaplan.report.words import phrase, word
 HOUR, YEAR = 3600.0, 31_557_600.0  # s
 Ends = tuple[float, float, float]  # value, low, high
 LEFT = ("source", "formula")
+BUILDING = "facility"  # the part of the capital that outlives the hardware
 
 
 def owned_view(owned: Owned, catalog: Catalog) -> list[RenderableType]:
@@ -40,9 +41,10 @@ def owned_view(owned: Owned, catalog: Catalog) -> list[RenderableType]:
         bill(owned.capital, word("own.capital"), ends=_whole(owned, "chip", float(owned.cluster.count))),
         bill(owned.running, word("own.running"), HOUR, _whole(owned, "year", 1.0 / YEAR)),
         _per(owned),
+        *(Text(line) for line in _hall(owned)),
         *(Text(line) for line in _figures(owned)),
         *citing.told("plan.assumptions", owned.assumptions),
-        *citing.sources((*owned.sources, *(item.source for item in (*owned.capital, *owned.running))), catalog),
+        *citing.sources((*owned.sources, *_cited((*owned.capital, *owned.running))), catalog, short=True),
     ]
 
 
@@ -104,6 +106,18 @@ def _per(owned: Owned) -> RenderableType:
     return table(("per", "value", "low", "high"), rows, word("own.each"))
 
 
+def _hall(owned: Owned) -> Iterator[str]:
+    """How much of the building the figure with its share of it counts."""
+    whole, counted = owned.per.get("chip"), owned.per.get("all-in")
+    building = sum(item.value for item in owned.capital if item.name == BUILDING) / max(owned.cluster.count, 1)
+    if whole is None or counted is None or not building:
+        return
+    hardware = whole[0] - building
+    hall = counted[0] - hardware
+    told = {"all": counted[0], "hardware": hardware, "part": hall, "building": building}
+    yield word("own.hall", share=percent(hall / building, 0), **{name: _each(value) for name, value in told.items()})
+
+
 def _each(value: float | None) -> str:
     if value is None:
         return NONE
@@ -116,17 +130,23 @@ def _figures(owned: Owned) -> Iterator[str]:
     yield word("own.power", each=amount(owned.it_power / max(owned.cluster.count, 1), "power"), **names)
     rates = {"life": amount(owned.life, "time"), "wacc": percent(owned.wacc)}
     yield word("own.rates", residual=percent(owned.residual), used=percent(owned.utilisation, 0), **rates)
-    carbon = [f"{word(f'own.carbon.{name}')} {amount(value, 'mass')}" for name, value in _numbers(owned)]
+    carbon = [f"{word(f'own.carbon.{name}')} {told}" for name, told in _emitted(owned)]
     if carbon:
         yield word("own.emits", parts=word("law.comma").join(carbon))
     if owned.water is not None:
         yield word("own.water", flow=f"{owned.water:,.3g}")
 
 
-def _numbers(owned: Owned) -> Iterator[tuple[str, float]]:
-    for name, value in owned.carbon.items():
-        if isinstance(value, (int, float)):
-            yield name, float(value)
+def _emitted(owned: Owned) -> Iterator[tuple[str, str]]:
+    """Each kind of carbon with its mass, and its range where one is known."""
+    numbers = {name: float(value) for name, value in owned.carbon.items() if isinstance(value, (int, float))}
+    for name, value in numbers.items():
+        if name.endswith((" low", " high")):
+            continue
+        told, low, high = amount(value, "mass"), numbers.get(f"{name} low"), numbers.get(f"{name} high")
+        if low is not None and high is not None:
+            told = word("tax.ends", value=told, low=amount(low, "mass"), high=amount(high, "mass"))
+        yield name, told
 
 
 # -------------------------------------------------------------------------------------------------- making
@@ -145,7 +165,7 @@ def made_view(made: Made, catalog: Catalog) -> list[RenderableType]:
         *(Text(line) for line in _wafer_lines(made)),
         Text(word("make.rival", ratio=f"{made.ratio:,.3g}", **names)),
         *citing.told("plan.assumptions", made.assumptions),
-        *citing.sources((*made.sources, *_cited((*made.once, *made.unit))), catalog),
+        *citing.sources((*made.sources, *_cited((*made.once, *made.unit))), catalog, short=True),
     ]
 
 
@@ -157,7 +177,7 @@ def mades_view(mades: Sequence[Made], catalog: Catalog) -> list[RenderableType]:
     return [
         table(columns, rows, word("make.designs"), ("title",), fixed=("rival",)),
         Text(word("make.more"), style="dim"),
-        *citing.sources(used, catalog),
+        *citing.sources(used, catalog, short=True),
     ]
 
 

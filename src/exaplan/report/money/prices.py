@@ -31,17 +31,22 @@ def prices_view(
         *_rows(ordered),
         *([Text(word("prices.street", mark=MARK), style="yellow")] if facts else []),
         Text(word("prices.gaps"), style="dim"),
-        *citing.sources(used, catalog),
+        *citing.sources(used, catalog, short=True),
     ]
 
 
 def _readings(readings: Sequence[Reading], on: str) -> list[RenderableType]:
     if not readings:
         return []
-    columns = ("item", "kind", "place", "value", "low", "high", "observed", "distance", "n", "source")
-    left = ("kind", "place", "observed", "source")
+    names = {reading.price.item for reading in readings}
+    columns: tuple[str, ...] = ("kind", "place", "value", "low", "high", "observed", "distance", "n", "source")
     title = word("prices.reading", on=on or word("prices.latest"))
-    return [table(columns, [_reading(reading) for reading in readings], title, left, tight=True)]
+    rows = [_reading(reading) for reading in readings]
+    if len(names) == 1:
+        title, rows = f"{names.pop()}{word('law.comma')}{title}", [row[1:] for row in rows]
+    else:
+        columns = ("item", *columns)
+    return [table(columns, rows, title, ("kind", "place", "source"), True, ("observed",))]
 
 
 def _reading(reading: Reading) -> list[str]:

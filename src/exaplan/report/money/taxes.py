@@ -19,7 +19,7 @@ from exaplan.report.sheets import NONE, short_text, signed_money
 from exaplan.report.verdicts import brief
 from exaplan.report.words import phrase, word
 
-BAR = 38  # characters of the longest bar of the waterfall
+BAR = 24  # characters of the longest bar of the waterfall
 LEAST = 5e-4  # share of the reference below which nothing is drawn, and nothing is left to explain
 NOT_FREE = "not even free of charge"  # how it is told that no price is low enough
 BOTH = "*"  # where two ways to pay are drawn on one spot

@@ -105,11 +105,28 @@ def _dimension(kind: str, default: Any) -> Schema:
     return {"anyOf": [value, record({"value": TYPES[kind]}, words, closed=True)]}
 
 
+#: column of a row of measured power -> what stands in it
+MEASURED = {
+    "row_id": "name of the row",
+    "source": "where it is published",
+    "confidence": "read; anything else: the row does not count",
+    "qa": "why the row does not count; blank, `fixed ...`, `note ...`: it counts",
+    "value_per_chip": "W per chip",
+    "performance": "time of the run, in performance_unit",
+    "performance_unit": "minutes, seconds or hours",
+}
+
+
 def run() -> Schema:
-    """A row of a file for ``validate --runs``: CSV cells are text, blank means unknown."""
-    from exaplan.truth import RUNS
+    """A row of a file for ``validate --runs``, a training run or a measured power: cells are text, blank: unknown."""
+    from exaplan.truth import RUNS, metering
     from exaplan.truth.rows import COLUMNS, read_rows
 
     known = next(iter(read_rows(RUNS)))
     more = {name: TEXT for name in known if name not in COLUMNS and not name.startswith("_")}
-    return record(dict.fromkeys(COLUMNS, TEXT), more) | {"description": "CSV or CSV.gz, one row a run; SI units."}
+    trained = record(dict.fromkeys(COLUMNS, TEXT), more) | {"description": "A training run; SI units."}
+    measured = {name: TEXT | {"description": told} for name, told in MEASURED.items()}
+    needed = dict.fromkeys(metering.COLUMNS, TEXT) | {"kind": {"const": metering.KIND}}
+    power = record({name: value | measured.pop(name, {}) for name, value in needed.items()}, measured)
+    told = "CSV or CSV.gz, one row a run: a training run, or the measured power of one."
+    return {"anyOf": [trained, power | {"description": "A measured power."}], "description": told}
