@@ -125,6 +125,14 @@ def test_a_day_outside_the_rules_is_answered_with_a_warning(day: str, verdict: s
     assert all(f"warning: {line}" in done.stderr for line in made["warnings"])
 
 
+def test_chips_that_were_not_out_are_told() -> None:
+    """The list of a day says which of its chips came later; on the last day of the rules no such chip of then."""
+    done = run("chips", "--to", "CN", "--on", "2024-01-15")
+    line = next(line for line in done.stderr.splitlines() if "not released by 2024-01-15" in line)
+    assert "b300" in line and "h100-sxm" not in line
+    assert "b300" not in run("chips", "--to", "CN", "--on", load().rules.through).stderr
+
+
 def test_a_table_tells_its_warnings_once(tmp_path: Path) -> None:
     """Among its own lines, and not again on stderr, also where the JSON goes to a file."""
     at = ("check", "h100", "--to", "CN", "--on", "2099-01-01")

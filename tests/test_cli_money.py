@@ -129,6 +129,7 @@ OWN = [
     (("--chip", "h100", "--life", "-5y"), "--life: '-5y' is negative", "90 d"),
     (("--chip", "h100", "--life", "0 y"), "--life: a life of 0 y", "5 y"),
     (("--chip", "h100", "--cooling", "lava"), "--cooling: unknown way of cooling `lava`", "liquid"),
+    (("--chip", "gb200", "--cooling", "air"), "--cooling: air does not carry away the 132 kW", "liquid"),
     (("--chip", "h100", "--facility", "tent"), "--facility: unknown facility `tent`", "colocation"),
     (("--chip", "h100", "--on", "soon"), "--on: 'soon' is not a date", "2027-03-01"),
     (("--chip", "h100", "--out", "no/such/x.json"), "--out: there is no folder", "mkdir"),
@@ -165,6 +166,7 @@ def test_a_chip_of_ones_own_is_told() -> None:
 
 MAKE = [
     (("doojo",), "doojo", "dojo"),
+    (("nope",), "unknown design `nope`", "`exaplan make` lists all"),
     (("dojo", "--rival", "h10"), "h10", "h100"),
     (("dojo", "--volume", "0"), "--volume: '0' chips are none", "whole number"),
     (("dojo", "--volume", "many"), "--volume: 'many'", ""),

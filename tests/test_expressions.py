@@ -23,6 +23,8 @@ TRUTH = st.sampled_from([True, False, None])
         ("min(a, 2, 3) + max(a, 2) + abs(-1)", 4.0),
         ("round(exp(log(8)) + sqrt(4), 3)", 10.0),
         ("round(2.6)", 3.0),
+        ("round(2.6, 10 ** 300)", 2.6),
+        ("round(2.6, -(10 ** 300))", 0.0),
         ("1 < 2 <= 2 != 3", True),
         ("a == 1 and not flag or false", True),
         ("place in ['CN', 'HK'] and 'US' not in ['CN']", True),
@@ -139,6 +141,13 @@ def test_what_cannot_be_computed_names_the_expression_and_the_position(text: str
     assert "rule.yaml:3" in str(caught.value)
 
 
+def test_the_longest_text_is_read() -> None:
+    """2000 characters are read, 2001 are refused."""
+    assert parse("'" + "x" * 1998 + "'", NAMES)() == "x" * 1998
+    with pytest.raises(InputError, match="2001 characters"):
+        parse("'" + "x" * 1999 + "'", NAMES)
+
+
 def test_the_position_counts_characters() -> None:
     """A name after text outside of ASCII is placed by characters, not bytes."""
     with pytest.raises(InputError, match="at character 9"):
@@ -158,6 +167,9 @@ def test_constants_are_put_in_and_shown() -> None:
     assert found({"a": 4800.0, "place": "CN"}) is True
     assert found.shown == "a >= 4800 and place in here"
     assert found.names == {"a", "place"}
+    assert (
+        parse("place == 'limit' and a < limit", NAMES, constants={"limit": 0.5}).shown == "place == 'limit' and a < 0.5"
+    )
 
 
 def test_turns_are_where_comparisons_change() -> None:

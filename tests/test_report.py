@@ -22,6 +22,8 @@ from exaplan.perf.memory import MemoryTerms
 from exaplan.perf.step import Terms
 from exaplan.report import explain, listings, schemas, scores, screen, sheets, shown, tables, terms, to_json
 from exaplan.report.words import word, words
+from exaplan.truth import RUNS, metering
+from exaplan.truth.rows import read_rows
 
 Golden = Callable[[str, str], None]
 HERE = Place("plan.json")
@@ -491,3 +493,16 @@ def test_a_word_that_is_missing_reads_well() -> None:
     """An unknown key is its own last part, without underscores."""
     assert word("terms.step.new_term") == "new term"
     assert word("plan.run", tokens="1T") == "1T tokens"
+
+
+def test_the_schema_of_runs_takes_trained_and_metered_rows() -> None:
+    """A row of ours passes, a measured power passes, what is neither does not; every column is described."""
+    described = schemas.schema("run")
+    metered = dict.fromkeys(metering.COLUMNS, "1") | {"kind": metering.KIND, "row_id": "X-1"}
+    for row in (next(iter(read_rows(RUNS))), metered):
+        jsonschema.validate(row, described)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(metered | {"kind": "gossip"}, described)
+    power = described["anyOf"][1]
+    assert power["properties"]["value_per_chip"]["description"] == "W per chip"
+    assert set(metering.COLUMNS) <= set(power["required"]) and "confidence" not in power["required"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -258,6 +259,23 @@ def test_a_bad_price_row_names_its_line_and_the_remedy(tmp_path: Path, line: str
         read(tmp_path, GOOD, line)
     assert says in caught.value.problem and caught.value.hint
     assert (caught.value.place.line, Path(str(caught.value.place.file)).name) == (3, "prices.csv")
+
+
+def test_a_bad_cell_names_its_column_and_the_nearest_item(tmp_path: Path) -> None:
+    """The column stands in the place, a misspelt item gets the nearest name, and a country must exist."""
+    terms = replace(KNOWN, countries={"US", "CN"}, items=lambda: ("h800-sxm",))
+    table = "\n".join((",".join(COLUMNS), "{}")) + "\n"
+    cases = {
+        "item": (GOOD.replace("x,", "h800-sxmm,", 1), "did you mean h800-sxm?"),
+        "place": (GOOD.replace(",US,", ",ZZ,"), "ISO 3166"),
+        "mid": (GOOD.replace(",2,", ",-1,"), "above zero"),
+        "unit": (GOOD.replace("USD/chip-h", "USD/chip"), "CNY/chip-h"),
+    }
+    for column, (line, says) in cases.items():
+        file = write(tmp_path, "prices.csv", table.format(line))
+        with pytest.raises(CatalogError) as caught:
+            read_prices(file, {"s"}, lambda item: item in ("x", "h800-sxm"), terms)
+        assert caught.value.place.field == column and says in caught.value.hint
 
 
 def test_a_good_row_in_another_currency_is_read(tmp_path: Path) -> None:

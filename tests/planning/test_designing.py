@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -56,7 +57,29 @@ def test_the_parts_add_up(name: str) -> None:
     assert once + made.volume * made.cost == pytest.approx(made.volume / made.ratio * made.rival_price)
     assert made.volume_low is not None and made.volume_low < made.volume
     assert made.volume_high is None or made.volume < made.volume_high
-    assert made.wafers * made.dies == pytest.approx(made.volume, rel=0.35)
+    figures = CATALOG.designs[name].figures
+    whole, dies = (figures[key].value or 0.0 for key in ("package_yield", "dies"))
+    assert made.wafers * made.dies / dies * whole == pytest.approx(made.volume)
+
+
+def test_the_ends_of_the_volume_are_the_ends_of_everything() -> None:
+    """Low: design and chip cheap, rival dear, few own chips for its work; high: the other way round; never: None."""
+    on = "2023-08-01"  # a day whose price spans a range
+    made, design = make(CATALOG, "tigris", on=on), CATALOG.designs["tigris"]
+    price, peak = CATALOG.price("h100-sxm", "chip", on), CATALOG.chip("h100-sxm").peak["bf16"]
+    assert price is not None
+    value = sum(item.value for item in made.once)
+    least, most = (item.low for item in made.once), (item.high for item in made.once)
+    low = value - math.hypot(*(v.value - e for v, e in zip(made.once, least, strict=True)))
+    high = value + math.hypot(*(e - v.value for v, e in zip(made.once, most, strict=True)))
+    few, many = (peak / (end or 0.0) for end in (design.figures["peak"].high, design.figures["peak"].low))
+    _, cheap, dear = span_of(price)
+    assert cheap < dear
+    assert made.volume_low == pytest.approx(low / (dear / few - made.low))
+    assert made.volume_high == pytest.approx(high / (cheap / many - made.high))
+    middle = made.volume
+    assert middle is not None and made.volume_low < middle < made.volume_high  # type: ignore[operator]
+    assert make(CATALOG, "tigris", rival="rtx-4090").volume_high is None
 
 
 def test_every_design_is_marked_for_what_it_is() -> None:

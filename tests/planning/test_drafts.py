@@ -81,6 +81,17 @@ def test_a_purchase_is_paid_again_after_its_lifetime() -> None:
     assert replace_whole(bill).cost(1e7) == pytest.approx(16e3)
 
 
+def test_a_purchase_runs_its_upkeep_and_electricity() -> None:
+    """Sixteen chips by whole nodes: price, wear, upkeep at its expected value, electricity at the meter, and the rest
+    of the rate, which is no cash."""
+    quote = BUY._replace(rate=5e-4, wear=1e-4, upkeep=(2e-4, 1e-4, 4e-4))
+    bill = made(quotes=(quote,)).bill
+    assert bill is not None and (bill.base, bill.wear) == pytest.approx((16e4, 16e-4))
+    assert bill.running == pytest.approx(16 * 2e-4 + 16e3 * CLUSTER.site.electricity)
+    assert bill.more == pytest.approx(16 * 2e-4)
+    assert bill.cost(1e6) == pytest.approx(1e6 * (16 * 5e-4 + 16e3 * CLUSTER.site.electricity))
+
+
 def replace_whole(bill: Bill) -> Bill:
     """The same bill, of which the run is charged what wears off."""
     return bill._replace(whole=False)
@@ -110,6 +121,16 @@ def test_throughput_of_a_given_run_is_tokens_per_second() -> None:
     item = made(goal)
     assert shown_value(item, goal) == pytest.approx(1e9 / item.time)
     assert rank_of(item, goal) < rank_of(made(goal, step=11.0), goal)
+
+
+def test_energy_and_carbon_are_ranked_at_the_upper_end() -> None:
+    """Joules at the upper end of the time, and those times what the grid of the place emits; unknown power: neither."""
+    item, dark = made(), made(watts=None)
+    joules = 16e3 * item.time_high
+    assert value_of(item, replace(GOAL, objective="energy")) == pytest.approx(joules)
+    assert value_of(item, replace(GOAL, objective="carbon")) == pytest.approx(joules * CLUSTER.site.carbon)
+    assert value_of(dark, replace(GOAL, objective="energy")) is None
+    assert value_of(dark, replace(GOAL, objective="carbon")) is None
 
 
 def test_unknown_figures_rank_last() -> None:

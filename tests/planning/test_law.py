@@ -11,10 +11,11 @@ from exaplan.answers import Answer
 from exaplan.ask import Ask, parse
 from exaplan.errors import InputError, NoPlan
 from exaplan.nouns import Deal, Verdict
-from exaplan.planning import estimate, plan, solving
+from exaplan.planning import best_of, estimate, plan, solving
 from exaplan.planning.candidates import candidates
 from exaplan.planning.drafts import goal_of
-from exaplan.planning.legal import Law, deal_of, law_of, mildest, released, settle, told, too_early
+from exaplan.planning.legal import Law, accepted, deal_of, law_of, mildest, released, settle, told, too_early
+from exaplan.planning.opening import law_cost
 from exaplan.planning.solving import Desk, possible, solve
 from exaplan.planning.standing import with_prices
 
@@ -85,6 +86,24 @@ def test_the_law_binds_and_says_what_it_cost(swapped: Answer) -> None:
     assert "instead of 16 x h100-sxm" in line and "%" in line
 
 
+def test_a_purchase_and_a_rent_are_not_set_against_each_other() -> None:
+    """Bought under the law and rented without it: no ratio of the two, and the share of the purchase that is the
+    run's own is told, which is less than the whole."""
+    whole = asked(cluster={"chip": "h100-sxm", "count": 64})
+    drafts = {}
+    for name, terms in (("h20", "buy"), ("h100-sxm", "rent")):
+        ask = asked(law=None, start="2024-01-15", cluster={"chip": name, "count": 64, "terms": terms})
+        goal = replace(goal_of(ask), by_cash=True)
+        drafts[terms] = best_of(Desk(ask, 4, may_compile=False), candidates(ask, CATALOG).tried, goal)
+    bought, rented = drafts["buy"], drafts["rent"]
+    assert bought and rented
+    (line,) = law_cost(bought, rented, goal_of(whole))
+    assert "buy instead of rent" in line and "(the whole purchase, of which this run wears off $" in line
+    assert line.count("%") == 1 and " h (+" in line
+    (same,) = law_cost(bought, replace(bought, time_high=bought.time_high * 0.5), goal_of(whole))
+    assert "whole purchase" not in same and same.count("%") == 2
+
+
 def _h100(site: str) -> dict[str, Any]:
     return {"chip": "h100-sxm", "count": 16, "site": site}
 
@@ -144,6 +163,13 @@ def test_what_a_licence_allows_can_be_accepted() -> None:
     held = plan(asked(law={"to": "CN", "on": "2025-05-01"}, **parts), CATALOG, 1)
     open_ = plan(asked(law={"to": "CN", "on": "2025-05-01", "accept": ["free", "licence"]}, **parts), CATALOG, 1)
     assert held.chip.name != "h20" and open_.chip.name == "h20"
+
+
+def test_who_takes_a_licence_takes_what_is_free() -> None:
+    """Accepting a verdict accepts the milder ones; unknown is no milder than any; free alone is free alone."""
+    assert accepted(["licence"]) == ("free", "notify", "licence") == accepted(["free", "licence"])
+    assert accepted(["free"]) == ("free",) and accepted(["unknown"]) == ("free", "notify", "unknown")
+    assert law(accept=["licence"]).usable(CATALOG.chips["rtx-a6000"])
 
 
 def test_a_rule_that_is_left_out_keeps_nothing_out() -> None:
@@ -340,13 +366,13 @@ def test_what_only_stands_in_a_cloud_is_not_rented_in_the_destination() -> None:
     assert not any("stand in a cloud" in text for text in free.warnings)
 
 
-def test_prices_of_a_later_year_choose_no_chip() -> None:
-    """H20 with a price of 2025 alone: in a plan of 2024 it is no choice of ours, and named it is what was asked."""
+def test_prices_of_more_than_a_season_later_choose_no_chip() -> None:
+    """H20 with a price of March 2025 alone: in a plan of January 2024 it is no choice of ours; named it is priced."""
     names = ("h20", "hgx-h20")
     rows = (replace(row, date="2025-03") if row.item in names else row for row in CATALOG.prices)
     later = with_prices(CATALOG, rows)
     reasons = {item.chip: item.reason for item in plan(asked(), later, 1).tried}
-    assert reasons["h20"].startswith("its only price is of a later year than 2024-01-15")
+    assert reasons["h20"].startswith("its only price is of more than a season after 2024-01-15")
     assert plan(asked(cluster={"chip": "h20", "count": 16}), later, 1).estimates[0].cost
 
 

@@ -10,8 +10,10 @@ import pytest
 
 from exaplan import cost
 from exaplan.catalog.duties import Duties
+from exaplan.catalog.tuning import yaml_data
 from exaplan.nouns import Figure, Layout, Limits
 from exaplan.planning import plan
+from exaplan.planning.burden import cooling_of, node_power, swing
 from exaplan.planning.drafts import bills, option_of
 from exaplan.planning.limits import missed
 from exaplan.planning.offers import Asked, Basis, billed, fitted, hardware, least_cash, notes, quotes
@@ -87,6 +89,34 @@ def test_the_network_grows_with_the_count() -> None:
         whole.rate
     )
     assert least_cash(whole, 1.0) <= fitted(buy, sized(H100, 8)).capital + 1.0
+
+
+def test_the_least_cash_is_by_the_cheapest_network() -> None:
+    """Rent by the second; a purchase its price, or its wear over more than a life, with hall and people as they come,
+    at the network of a single node: no more than what any count pays."""
+    (rent,), (buy,) = quotes(CATALOG, H100, "rent"), quotes(CATALOG, sized(H100, 4096), "buy")
+    assert least_cash(rent, 7200.0) == pytest.approx(rent.rate * 7200.0)
+    single = fitted(buy, sized(H100, 8))
+    assert least_cash(buy, 1e6) == pytest.approx(single.capital + single.upkeep[0] * 1e6)
+    assert least_cash(buy, 1e9) == pytest.approx((single.wear + single.upkeep[0]) * 1e9)
+    assert least_cash(buy, 1e6) < buy.capital + buy.upkeep[0] * 1e6
+
+
+def test_a_torus_is_a_share_of_the_servers() -> None:
+    """Its links are no switches of a fat tree, whatever their rate; a rail of the same rate is priced by switches."""
+    torus = replace(H100, fabric=replace(H100.fabric, kind="torus"))
+    (buy,), (rail,) = quotes(CATALOG, torus, "buy"), quotes(CATALOG, H100, "buy")
+    assert torus.node.network is not None and buy.parts["network"] != pytest.approx(rail.parts["network"])
+    assert buy.parts["network"] == pytest.approx(owning("network_share") * buy.parts["servers"])
+
+
+def test_a_node_without_a_rating_has_that_of_its_chips_and_what_is_beside() -> None:
+    """Eight chips of 700 W and 82% beside them; unknown chips leave it unknown, and the hall is cooled by air."""
+    bare = replace(H100, node=replace(H100.node, power=None))
+    beside = float(yaml_data("fits/power.yaml")["node"]["beside"])
+    assert node_power(bare) == pytest.approx(8 * 700.0 * (1.0 + beside)) and node_power(H100) == 10_200.0
+    dark = replace(bare, chip=replace(bare.chip, power=None))
+    assert node_power(dark) is None and cooling_of(CATALOG, dark) == "air"
 
 
 def test_a_network_of_unknown_rate_is_a_share_of_the_servers() -> None:
@@ -222,6 +252,35 @@ def test_the_askers_own_node_price_comes_first(tmp_path: Path) -> None:
     rent, buy = quotes(CATALOG, cluster)
     assert buy.capital == pytest.approx(100_000 / 8 * (1.0 + owning("storage_share")) + owning("link_price"))
     assert rent.rate == pytest.approx(20.0 / 8 / 3600.0)
+
+
+def test_a_listed_system_has_the_place_of_its_row() -> None:
+    """A supernode that is only sold in China costs the same on the basis of either place, and is not sold in the US."""
+    made = CATALOG.assemble(CATALOG.chip("ascend-910c"), 384, site=CATALOG.site("china"))
+    row = next(row for row in CATALOG.prices if row.item == made.node.name and row.kind == "system")
+    home, there = (quotes(CATALOG, made, "buy", "2026-06-30", basis=Basis(place=name))[0] for name in ("US", "CN"))
+    assert home.place == there.place == row.place == "CN" and made.node.figures["price"].value
+    assert home.capital == pytest.approx(there.capital) and home.figure.source == row.figure.source
+
+
+def test_a_rack_is_bought_at_the_price_of_the_year() -> None:
+    """The name of a rack is also an alias of its chip: as a system it is the rack that the table prices."""
+    rows = [row for row in CATALOG.prices if row.item == "gb200-nvl72" and row.kind == "system"]
+    assert len(rows) > 1
+    made = CATALOG.assemble(CATALOG.chip("gb200"), 72)
+    for row in rows:
+        (buy,) = quotes(CATALOG, made, "buy", f"{row.date}-12-31"[:10])
+        assert buy.figure.value == row.figure.value and buy.parts["servers"] == pytest.approx(
+            (row.figure.value or 0.0) / 72 / owning("lifetime")
+        )
+
+
+def test_a_range_is_never_beyond_all_figures_at_their_ends() -> None:
+    """In quadrature; a product of wide positive ranges stays positive, a quotient below its largest."""
+    assert swing(lambda a, b: a + b, a=(1.0, 0.7, 1.3), b=(2.0, 1.6, 2.4)) == pytest.approx((3.0, 2.5, 3.5))
+    assert swing(lambda a, b: a * b, a=(1.0, 0.05, 3.0), b=(10.0, 1.0, 12.0))[1] == pytest.approx(0.05)
+    assert swing(lambda a, b: a / (a + b), a=(1.0, 1.0, 9.0), b=(1.0, 0.0, 1.0)) == pytest.approx((0.5, 0.5, 1.0))
+    assert swing(lambda a: -a, a=(1.0, 0.5, 3.0)) == pytest.approx((-1.0, -3.0, -0.5))
 
 
 # ------------------------------------------------------------------------------------------------- bases of prices

@@ -107,11 +107,14 @@ def test_the_bill_adds_up() -> None:
     assert made.per["chip"][0] == pytest.approx(capital / 1024) and made.per["year"][0] == pytest.approx(rate * YEAR)
     used = rate / made.utilisation
     assert made.per["hour"][0] == pytest.approx(used * 3600.0 / 1024)
-    assert made.per["flop"][0] == pytest.approx(used / 1024 / H100.chip.peak["bf16"])
+    assert made.per["flop"][0] == pytest.approx(used / 1024 / H100.chip.peak["bf16"], rel=1e-6, abs=0.0)
     assert made.per["token"][0] == pytest.approx(used / 1e6)
     assert all(low <= value <= high for value, low, high in made.per.values())
     assert all(item.low <= item.value <= item.high for item in (*made.capital, *made.running))
     assert all(CATALOG.source(name) for name in made.sources)
+    hall = part(made.capital, "facility").value
+    assert made.per["all-in"][0] * 1024 == pytest.approx(capital - hall + hall * 5.0 / 15.0)
+    assert any("33% of the hall" in note for note in made.assumptions)
 
 
 def test_what_moves_several_parts_moves_them_together() -> None:
@@ -210,6 +213,34 @@ def test_break_even_with_the_rent_of_the_day() -> None:
     assert idle.break_even is None and any("wears out" in note for note in idle.assumptions)
 
 
+def test_chips_alone_are_bought_by_the_chip() -> None:
+    """A price of the chip alone buys twelve of them, with the hall of two nodes; servers come as whole nodes."""
+    chip, node = replace(H100.chip, name="card"), replace(H100.node, name="box", price=None, figures={})
+    row = next(row for row in CATALOG.prices if (row.item, row.kind, row.place) == ("h100-sxm", "chip", "US"))
+    catalog = replace(CATALOG)
+    catalog.__dict__["prices"] = (*CATALOG.prices, replace(row, item="card"))
+    made = own(catalog, replace(H100, chip=chip, node=node, count=12))
+    price = made.per["chip"][0] * 12
+    chips, host = part(made.capital, "chips"), part(made.capital, "host")
+    assert chips.value == pytest.approx(12 * (row.figure.value or 0.0)) and made.it_power == 2 * 10_200.0
+    assert host.value == pytest.approx(chips.value * (CATALOG.ownership["host_share"].value or 0.0))
+    assert price == pytest.approx(sum(item.value for item in made.capital))
+    whole = own(CATALOG, of(12))
+    assert whole.cluster.count == 16 and made.cluster.count == 12 and whole.per == own(CATALOG, of(16)).per
+    assert part(whole.capital, "servers").formula == "price of the servers"
+    assert "2 tiers" in part(own(CATALOG, H100).capital, "network").formula
+    assert any("whole nodes are bought: 16 chips" in note for note in whole.assumptions)
+    assert not any("whole nodes" in note for note in made.assumptions)
+
+
+def test_an_undated_price_is_of_the_day() -> None:
+    """A node file's own price has no date: nothing is said of another day."""
+    node = replace(H100.node, figures={"price": Figure(2e5, "user")})
+    made = own(CATALOG, replace(H100, node=node), on="2015-01-01")
+    assert part(made.capital, "servers").value == pytest.approx(128 * 2e5)
+    assert not any("purchase price" in note for note in made.assumptions)
+
+
 def test_duties_are_on_the_bill() -> None:
     """Shipped to China: duty and VAT of the day stand beside the hardware with their source, and bear interest."""
     abroad = replace(H100, site=CATALOG.site("china"))
@@ -254,6 +285,8 @@ def test_liquid_is_asked_or_needed() -> None:
     """A rack beyond what air carries is cooled by liquid at the site's PUE; asked for, it has a PUE of its own."""
     assert own(CATALOG, H100).cooling == "air" and own(CATALOG, of(72, "gb200")).cooling == "liquid"
     usual, asked = own(CATALOG, of(72, "gb200")), own(CATALOG, of(72, "gb200"), cooling="liquid")
+    with pytest.raises(InputError, match="cooling: air does not carry away the 132 kW of a gb200-nvl72"):
+        own(CATALOG, of(72, "gb200"), cooling="air")
     assert usual.power / usual.it_power > asked.power / asked.it_power
 
 
@@ -272,6 +305,8 @@ def test_a_measured_draw_replaces_the_rating() -> None:
     assert made.power == pytest.approx(5e5 * H100.site.pue) and made.it_power == rated.it_power
     assert part(made.running, "electricity").value == pytest.approx(5e5 * H100.site.electricity)
     assert part(made.capital, "facility") == part(rated.capital, "facility")
+    assert "nodes in use draw 75% of their rated power" in rated.assumptions
+    assert "draw as measured" in made.assumptions and not any("rated power" in note for note in made.assumptions)
 
 
 # --------------------------------------------------------------------------------------------------------- bad input
@@ -288,6 +323,11 @@ def test_a_measured_draw_replaces_the_rating() -> None:
         ({"utilisation": 1.2}, "utilisation"),
         ({"cooling": "magic"}, "way of cooling"),
         ({"facility": "tent"}, "facility"),
+        ({"utilisation": 2.0}, "^utilisation: "),
+        ({"cooling": "magic"}, "^cooling: "),
+        ({"wacc": 11.0}, "^wacc: "),
+        ({"residual": 1.5}, "^residual: "),
+        ({"lifetime": -1.0}, "^lifetime: "),
         ({"tokens": 0.0}, "tokens"),
         ({"watts": -1.0}, "draw"),
     ],

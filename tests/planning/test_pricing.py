@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -9,9 +10,9 @@ import pytest
 from exaplan.draws import Interval
 from exaplan.errors import InputError
 from exaplan.models.count import parameters
-from exaplan.nouns import Layout
+from exaplan.nouns import Figure, Layout
 from exaplan.planning.failures import checkpoint_every, useful_share
-from exaplan.planning.pricing import assess, memory_range, power_of, quotes_of, terms_of
+from exaplan.planning.pricing import assess, memory_range, power_band, power_of, quotes_of, terms_of
 from exaplan.planning.resolving import fill
 
 from .asked import asked, drafted, priced_in, setting
@@ -60,6 +61,47 @@ def test_the_quoted_range_is_what_is_ranked(terms: str) -> None:
     assert draft.bill is not None and high == pytest.approx(draft.cost_high)
     assert low == pytest.approx(draft.bill.cost(item.ranges["time"][0])) and low < (item.cost or 0.0) < high
     assert item.ranges["cost"][0] < low and item.ranges["cost"][1] > high
+
+
+def at_end(end: int, value: float, *factors: tuple[float, float]) -> float:
+    """The lower (0) or upper (1) end of a product whose factors move from the first to the second of each pair."""
+    swing = math.exp(math.hypot(*(math.log(moved / usual) for usual, moved in factors)))
+    return value * swing if end else value / swing
+
+
+@pytest.mark.parametrize("end", [0, 1])
+@pytest.mark.parametrize(("terms", "tokens"), [("rent", "10B"), ("buy", "10B"), ("any", "10T"), ("any", "40T")])
+def test_the_span_of_a_cost_by_hand(terms: str, tokens: str, end: int) -> None:
+    """Time, and rent, or wear with interest, upkeep and electricity each at the ends of their sources, in logs; what is
+    paid in full at once stands beside it at the ends of its price."""
+    made = setting(cluster={"chip": "h100-sxm", "count": 16, "terms": terms},
+                   work={"tokens": tokens, "seq_len": 4096, "global_batch": 128})  # fmt: skip
+    wide = {"electricity": Figure(2e-8, "user", 1.5e-8, 4e-8), "carbon": Figure(1e-7, "user", 0.75e-7, 1.75e-7)}
+    site = replace(made.cluster.site, electricity=2e-8, carbon=1e-7, figures=wide)
+    made = replace(made, cluster=replace(made.cluster, site=site))
+    item, draft = priced_in(made, LAYOUT), drafted(made, LAYOUT)
+    bill, time, watts, band = draft.bill, item.time or 0.0, draft.watts or 0.0, power_band()[end]
+    assert bill is not None and bill.quote.terms == (
+        "buy" if tokens[-1] == "T" else "rent" if terms == "any" else terms
+    )
+    quote, span = bill.quote, (time, item.ranges["time"][end])
+    assert item.ranges["energy"][end] == pytest.approx(at_end(end, watts * time, span, (1.0, band)))
+    carbon = at_end(end, watts * time * 1e-7, span, (1.0, band), (1.0, (0.75, 1.75)[end]))
+    assert item.ranges["carbon"][end] == pytest.approx(carbon)
+    paid = watts * 2e-8 if quote.electric else 0.0
+    swung = paid * band * (0.75, 2.0)[end]
+    rate, moved = 16 * quote.rate + paid, 16 * (quote.low, quote.high)[end] + swung
+    offer = next(offer for offer in item.offers if offer.terms == quote.terms)
+    assert (offer.low, offer.high)[end] == pytest.approx(moved * time)
+    once, prices = 0.0, (quote.least, quote.largest)
+    if tokens[-1] == "T":
+        rate, moved = 16 * quote.upkeep[0] + paid, 16 * quote.upkeep[1 + end] + swung
+        again = time > quote.capital / quote.wear
+        once = 0.0 if again else 16 * prices[end]
+        if again:
+            rate, moved = rate + 16 * quote.wear, moved + 16 * quote.wear * prices[end] / quote.capital
+        assert again == (tokens == "40T")
+    assert item.ranges["cost"][end] == pytest.approx(once + at_end(end, rate * time, span, (rate, moved)))
 
 
 def test_without_tokens_only_a_step_is_answered() -> None:

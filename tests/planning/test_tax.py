@@ -15,19 +15,20 @@ from hypothesis import strategies as st
 from exaplan.answers.tax import PARTS, Tax
 from exaplan.ask import Ask, parse
 from exaplan.catalog import Catalog, load
-from exaplan.errors import InputError
+from exaplan.errors import InputError, NoPlan
 from exaplan.nouns import Cluster
 from exaplan.planning.candidates import clusters_of
 from exaplan.planning.offers import asked_price, quotes
 from exaplan.planning.solving import Desk
 from exaplan.planning.standing import timely, with_prices
 from exaplan.planning.taxing import field, tax
+from exaplan.planning.taxing.doubts import doubts
 from exaplan.planning.taxing.even import break_even, priced_at
 from exaplan.planning.taxing.field import searched
 from exaplan.planning.taxing.market import Day, Market, dutied, on_day, was_usable
 from exaplan.planning.taxing.question import Question, question_of
 from exaplan.planning.taxing.series import days
-from exaplan.planning.taxing.sides import costs, free
+from exaplan.planning.taxing.sides import Costs, costs, free, least, side
 
 from .asked import CATALOG
 
@@ -110,8 +111,8 @@ def test_both_sides_have_the_same_deadline_and_place(usual: Tax) -> None:
     """The time of the asked plan bounds both; both stand in the destination, at its price of electricity."""
     deadline = usual.provenance["deadline"]
     assert any(line.startswith("deadline of both sides") for line in usual.assumptions)
-    for side in usual.sides.values():
-        for plan in (side.reference, side.local):
+    for one in usual.sides.values():
+        for plan in (one.reference, one.local):
             assert plan and plan.time and plan.time <= deadline * (1.0 + 1e-9)
             assert plan.cluster and plan.cluster.site.country == "CN"
     given = tax(asked(limits={"deadline": "10 d"}), CATALOG)
@@ -156,13 +157,15 @@ def test_a_looser_threshold_never_raises_the_capability_part(ends: list[float]) 
 
 
 def _capability(thresholds: dict[str, float]) -> float:
-    """Capability part of a purchase with other thresholds; infinite where no plan is left."""
+    """Capability part of a purchase with other thresholds, by the upper ends that were chosen by; infinite where no
+    plan is left. It is never negative: fewer chips are left to choose from."""
     made = _question(thresholds=thresholds)
     day = on_day(made.law, "2024-01-15", Market(CATALOG, "CN", True))
     found = costs(made, _field(made), day, "buy", free)
     first, second = found.steps[:2]
     assert first is not None
-    return float("inf") if second is None else second.cost / first.cost - 1.0
+    assert second is None or second.top >= first.top
+    return float("inf") if second is None else second.top / first.top - 1.0
 
 
 _HELD: dict[str, Any] = {}
@@ -246,8 +249,8 @@ def test_chips_that_are_not_to_be_had_are_the_quantity_part() -> None:
     """A ceiling below what the cheapest plan takes costs something, or leaves none and says so; a high one nothing."""
     wide = taxed(count=10**6).sides["buy"]
     assert wide.parts["quantity"] == 0.0 and wide.local and wide.local.cluster
-    none = taxed(count=8).sides["buy"]
-    assert none.tax is None and none.parts["quantity"] is None and "not enough chips" in none.why
+    with pytest.raises(NoPlan, match="bought, not enough chips are to be had in CN: the least plan takes"):
+        taxed(count=8)
     tight = taxed(count=wide.local.cluster.count - 1).sides["buy"]
     assert tight.tax is None or (tight.parts["quantity"] or 0.0) > 0.0
 
@@ -309,12 +312,12 @@ def test_a_chip_that_is_cheap_enough_needs_no_more_speed() -> None:
     (first,) = (item for item in break_even(made, _field(made), day, reference) if item.chip == "ascend-910b")
     assert first.price is not None
     bare = _bare(day, _field(made).entries["ascend-910b"])
-    for share, least, most in ((1.0, 1.0 - 1e-6, 1.0 + 1e-6), (0.5, 0.0, 0.9)):
+    for share, lowest, most in ((1.0, 1.0 - 1e-6, 1.0 + 1e-6), (0.5, 0.0, 0.9)):
         market = Market(_sold(first.price * share, bare), "CN", True)
         again = break_even(made, _field(made), on_day(made.law, "2024-01-15", market), reference)
         (now,) = (item for item in again if item.chip == "ascend-910b")
         assert now.now == pytest.approx(first.price * share)
-        assert now.throughput is not None and least <= now.throughput <= most
+        assert now.throughput is not None and lowest <= now.throughput <= most
 
 
 def _sold(price: float, bare: bool) -> Catalog:
@@ -374,10 +377,41 @@ def test_a_series_that_cannot_be(since: date, step: str, message: str) -> None:
     assert caught.value.hint
 
 
-def test_prices_of_a_later_year_say_nothing() -> None:
-    """A price of the same year or earlier counts, whatever is known of its day."""
-    assert timely("2024-12", "2024-01-15") and timely("2023", "2024-01-15") and timely("", "2024-01-15")
-    assert not timely("2025", "2024-12-31")
+def test_prices_of_more_than_a_season_later_say_nothing() -> None:
+    """A price of before counts, and one of up to 90 days after, whatever is known of its day."""
+    assert timely("2024-04-14", "2024-01-15") and timely("2019", "2024-01-15") and timely("", "2024-01-15")
+    assert timely("2024", "2024-01-15") and not timely("2024-04-15", "2024-01-15")
+    assert timely("2025", "2024-12-31") and not timely("2025-06", "2024-12-31")
+
+
+def test_a_year_does_not_end_at_new_year() -> None:
+    """A price counts from 90 days before its day, not from 1 January; that a chip is left out until then is told."""
+    names = ("ascend-910b", "ascend-910b-node")
+    rows = [replace(row, date="2024-04-19") if row.item in names else row for row in CATALOG.prices]
+    later = with_prices(CATALOG, rows)
+    early, late = (tax(asked(law=LAW | {"on": day}), later) for day in ("2024-01-15", "2024-01-25"))
+    line = "left out, as no price of them says something of 2024-01-15: "
+    assert any(text.startswith(line) and "ascend-910b" in text for text in early.assumptions)
+    assert not any(text.startswith("left out") and "ascend-910b" in text for text in late.assumptions)
+
+
+def test_what_the_law_let_in_stands_there_before_its_rent_is_known() -> None:
+    """A100 went to China until August 2022: that no rent of that year is known is no loss by law."""
+    day = on_day(_question().law, "2022-09-30", Market(CATALOG, "CN", True))
+    chip = CATALOG.chips["a100-sxm-80gb"]
+    assert not day.law.usable(chip) and day.usable(chip, "rent") and not day.usable(chip, "buy")
+    assert not day.usable(CATALOG.chips["h100-sxm"], "rent")
+
+
+def test_a_domestic_chip_has_its_own_price_on_every_step() -> None:
+    """The 910B is priced in China, whoever asks: from home to local its plan costs the same; VAT comes on top."""
+    made, day = _question(), _day()
+    entry = _field(made).entries["ascend-910b"]
+    home, local, taxed_ = (
+        least(made, [entry], day, basis, "buy", free) for basis in (day.market.home, day.market.local, day.market.taxed)
+    )
+    assert home and local and taxed_ and home.cost == local.cost < taxed_.cost
+    assert home.draft.bill and home.draft.bill.quote.place == "CN"
 
 
 def test_prices_and_days_share_their_searches() -> None:
@@ -410,26 +444,177 @@ def test_questions_without_a_tax(parts: dict[str, Any], message: str) -> None:
     assert caught.value.hint
 
 
-def test_a_side_without_a_plan_says_why() -> None:
-    """To a place under an embargo nothing may go: no number, and the reason."""
-    found = taxed(to="CU", on="2024-01-15") if "CU" in {item.country for item in CATALOG.sites.values()} else None
-    asked_ = asked(law={"to": "CU", "on": "2024-01-15"}, cluster={"chip": "h100-sxm", "count": 64, "site": "china"})
-    found = found or tax(asked_, CATALOG)
-    assert {item.tax for item in found.sides.values()} == {None}
-    assert all("may be had in CU" in item.why for item in found.sides.values())
+def test_no_number_on_any_side_is_refused() -> None:
+    """To a place under an embargo nothing may go: each side says why, the law binds, and a remedy is told."""
+    ask = asked(law={"to": "CU", "on": "2024-01-15"}, cluster={"chip": "h100-sxm", "count": 64, "site": "china"})
+    with pytest.raises(
+        NoPlan, match=r"bought, no chip that can do this work may be had in CU.*; rented, no chip"
+    ) as caught:
+        tax(ask, CATALOG)
+    assert caught.value.limit == "law" and "--accept licence" in caught.value.hint
 
 
-def test_a_side_without_a_price_or_in_no_time_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A 910B is for sale and not for rent; and a deadline of an hour nobody meets: each reason in its own words."""
+def test_a_deadline_that_nobody_meets_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Free of every rule nothing is done in an hour: the deadline binds, and the quickest is told."""
+    only(monkeypatch, ("ascend-910b", "h100-sxm"))
+    with pytest.raises(NoPlan, match=r"meets the deadline of 1 h: the quickest, .* takes") as caught:
+        tax(asked(limits={"deadline": "1 h"}), CATALOG)
+    assert caught.value.limit == "deadline"
+
+
+def test_a_series_with_some_numbers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A last day on which nothing may be had leaves the days before it with theirs."""
+    only(monkeypatch, ("a800-sxm-80gb", "h100-sxm"))
+    found = tax(asked(), CATALOG, since=date(2023, 6, 1))
+    assert found.sides["buy"].tax is None and found.series[0].sides["buy"].tax is not None
+
+
+def test_a_side_without_a_price_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 910B is for sale and not for rent: the other side has its number, this one its reason."""
     only(monkeypatch, ("ascend-910b", "h100-sxm"))
     rent = taxed().sides["rent"]
     assert rent.tax is None and rent.reference is not None and rent.local is None
     assert rent.why == "no rent is known of any chip that may be had in CN on 2024-01-15"
-    short = tax(asked(limits={"deadline": "1 h"}), CATALOG).sides["buy"]
-    assert short.tax is None and "meets the deadline of 1 h" in short.why and "takes" in short.why
 
 
 def test_the_way_to_pay_that_is_told_first() -> None:
     """A purchase, unless the ask rents, or only rents have a number."""
     rents = asked(cluster={"chip": "h100-sxm", "count": 64, "terms": "rent"})
     assert (tax(asked(), CATALOG).headline, tax(rents, CATALOG).headline) == ("buy", "rent")
+
+
+# ------------------------------------------------------------------------------------------- chosen by the upper end
+
+
+def _day(on: str = "2024-01-15") -> Day:
+    return on_day(_question().law, on, Market(CATALOG, "CN", True))
+
+
+def _slanted(entry: field.Entry, time: float, high: float) -> field.Entry:
+    """The same chip with every time and its upper end scaled."""
+    rows = [
+        replace(row, bare=replace(row.bare, step=row.bare.step * time, high=row.bare.high * high)) for row in entry.fit
+    ]
+    return replace(entry, fit=tuple(rows))
+
+
+def test_a_chip_that_nobody_measured_does_not_win_by_optimism() -> None:
+    """3% less expected cost and an upper end 40% higher lose; 3% less with the same upper end win."""
+    made, day = _question(), _day()
+    known = _field(made).entries["h100-sxm"]
+    hopeful, better = _slanted(known, 0.97, 1.4), _slanted(known, 0.97, 1.0)
+    home = day.market.home
+    alone = [least(made, [entry], day, home, "buy", free) for entry in (known, hopeful)]
+    assert alone[0] and alone[1] and alone[1].cost < alone[0].cost and alone[1].top > alone[0].top
+    for entries in ([known, hopeful], [hopeful, known]):
+        best = least(made, entries, day, home, "buy", free)
+        assert best and best.entry is known and best.top == alone[0].top
+    best = least(made, [known, better], day, home, "buy", free)
+    assert best and best.entry is better
+
+
+def test_the_told_capability_may_be_negative() -> None:
+    """Where the surest chip may not be had, one that is cheaper by expectation and less sure takes its place."""
+    made, day = _question(), _day()
+    known = _field(made).entries["h100-sxm"]
+    hopeful = _slanted(known, 0.97, 1.4)
+    first, second = (least(made, chips, day, day.market.home, "buy", free) for chips in ([known, hopeful], [hopeful]))
+    assert first and second and second.top > first.top and second.cost < first.cost
+    told = side(made, _field(made), Costs("buy", day, (first, second, second, second, second)))
+    assert told.parts["capability"] is not None and told.parts["capability"] < 0.0
+    assert sum(part or 0.0 for part in told.parts.values()) == pytest.approx(told.tax)
+
+
+def test_no_layout_of_less_upper_end_is_lost_on_the_way() -> None:
+    """Of all layouts of a chip those are kept that win by the upper end, though slower by expectation."""
+    entry = _field(_question()).entries["h100-sxm"]
+    row = entry.rows[0]
+    sure = replace(row, bare=replace(row.bare, time=row.bare.time * 1.05, time_high=row.bare.time_high * 0.9))
+    worse = replace(row, bare=replace(row.bare, time=row.bare.time * 1.05, time_high=row.bare.time_high * 1.1))
+    assert field._front([row, sure], timed=False) == (row, sure)
+    assert field._front([row, worse], timed=False) == (row,)
+
+
+# -------------------------------------------------------------------------------------------------- what is told
+
+
+def _doubts(chip: str, on: str, place: str = "home", terms: str = "buy") -> tuple[str, ...]:
+    """What is told of a chip that is the plan of both sides on a day."""
+    made, day = _question(), _day(on)
+    best = least(made, [_field(made).entries[chip]], day, getattr(day.market, place), terms, free)
+    assert best is not None
+    return doubts({terms: Costs(terms, day, (best, None, None, None, best))})
+
+
+def test_a_price_of_another_season_is_told() -> None:
+    """More than 90 days before the day, with the place and the distance; a near one is not told."""
+    assert timely("2024-12", "2024-09-15")
+    (far,) = [line for line in _doubts("h800-sxm", "2025-06-15", "local", "rent") if "is of" in line]
+    assert far == "the rent of h800-sxm in CN is of 2024-12, 166 d before 2025-06-15: its range is widened"
+    (before,) = [line for line in _doubts("ascend-910b", "2024-01-15") if "is of" in line]
+    assert "in CN is of 2023-08, " in before and "d before 2024-01-15" in before
+    assert not [line for line in _doubts("h100-sxm", "2023-12-20") if "is of" in line]
+
+
+def test_a_chip_that_nobody_measured_is_told() -> None:
+    """The 910B's curves are those of a relative; the H100's were measured, and nothing is said of its speed."""
+    line = "no kernel of ascend-910b was measured: its speed is inherited from a relative, and its range widened"
+    assert _doubts("ascend-910b", "2024-01-15").count(line) == 1
+    assert not [text for text in _doubts("h100-sxm", "2024-01-15") if "kernel" in text]
+
+
+def test_a_price_of_another_country_is_told_of_the_local_plan() -> None:
+    """H20 is sold in China and rented nowhere near: its rent there is that of the United States, and that is said."""
+    line = "no rent of h20 in CN of that time is known: that of US was taken, so its price part is unknown (told as 0)"
+    assert line in _doubts("h20", "2024-01-15", "local", "rent")
+    assert _doubts("h20", "2024-01-15", "local", "buy") == _doubts("a800-sxm-80gb", "2024-01-15", "local", "buy") == ()
+
+
+def test_a_place_that_loses_no_chip_says_so() -> None:
+    """To Germany the rules take nothing: what is dearer is VAT; to China they do, and nothing of the kind is told."""
+    line = "the rules keep no chip from DE on 2024-01-15: what is dearer or cheaper there is its prices, duties and VAT"
+    assert taxed(to="DE").warnings[0] == line
+    assert not any(text.startswith("the rules keep no chip") for text in taxed().warnings)
+
+
+# ---------------------------------------------------------------------------------------- what the range is made of
+
+
+def test_one_price_on_both_sides_has_no_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same chips at the same published price: VAT alone is between them, and it is known."""
+    only(monkeypatch, ("ascend-910b",))
+    item = tax(asked(cluster={"chip": "ascend-910b", "count": 64}), CATALOG).sides["buy"]
+    assert item.tax is not None and 0.0 < item.tax < 0.15 and (item.low, item.high) == (item.tax, item.tax)
+    assert item.parts["price"] == item.parts["capability"] == 0.0
+
+
+def test_an_unmeasured_reference_is_told_beside_a_measured_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against Gaudi 3, whose kernels nobody measured, the tax is also told against the best chip that was."""
+    only(monkeypatch, ("gaudi3", "h100-sxm", "rtx-a6000"))
+    item = taxed(on="2025-03-15").sides["buy"]
+    assert item.reference and item.reference.cluster and item.reference.cluster.chip.name == "gaudi3"
+    (line,) = [text for text in item.notes if text.startswith("against the best chip whose kernels were measured")]
+    assert "(h100-sxm, $" in line
+    only(monkeypatch, ("h100-sxm", "rtx-a6000"))
+    assert not any(text.startswith("against the best") for text in taxed(on="2025-03-15").sides["buy"].notes)
+
+
+def test_a_local_plan_that_is_cheaper_by_expectation_is_told() -> None:
+    """Chosen by the upper end; a plan that may be had, costs less by expectation and is less sure is told beside it."""
+    made, day = _question(), _day()
+    known = _field(made).entries["h20"]
+    hopeful = _slanted(known, 0.9, 1.4)
+    both = replace(_field(made), entries={"h100-sxm": _field(made).entries["h100-sxm"], "a": known, "b": hopeful})
+    found = costs(made, both, day, "buy", free)
+    assert found.local and found.local.entry is known and found.hopeful and found.hopeful.entry is hopeful
+    told = [line for line in side(made, both, found).notes if line.startswith("by the expected cost alone")]
+    assert len(told) == 1 and "x h20, $" in told[0]
+    alone = costs(made, replace(both, entries={"h100-sxm": both.entries["h100-sxm"], "a": known}), day, "buy", free)
+    assert alone.hopeful and alone.local and alone.hopeful.cost <= alone.local.cost
+
+
+def test_duties_that_nobody_knows_are_told() -> None:
+    """Of Brazil neither VAT nor import duty is known: none is counted, and the answer says so."""
+    assert CATALOG.duties.at("BR", "2024-01-15") is None
+    assert "import duty and VAT of BR are not known: counted as 0" in taxed(to="BR").warnings
+    assert not any("counted as 0" in line for line in taxed().warnings)

@@ -102,3 +102,57 @@ def test_an_answer_without_range_has_none() -> None:
     assert casebook.answer_text(barge) == "12.75 MW (11.25 to 12.75 MW)"
     assert casebook.answer_text(replace(barge, low=None)) == "12.75 MW"
     assert casebook.answer_text(replace(barge, low=12.75)) == "12.75 MW"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "english", "chinese"),
+    [
+        (23.5, "million USD", "$23.5M", "2,350 万美元"),
+        (277.0, "billion USD", "$277B", "2,770 亿美元"),
+        (2062.36, "billion USD", "$2.062T", "2.062 万亿美元"),
+        (6.242e8, "USD", "$624.2M", "6.242 亿美元"),
+        (-3.0e9, "USD", "-$3B", "-30 亿美元"),
+        (142_137_752.0, "GPUs", "142,137,752 GPUs", "1.421 亿块 GPU"),
+        (2_700_000.0, "CNY", "2,700,000 CNY", "270 万元人民币"),
+        (9_000.0, "USD", "$9k", "$9k"),
+        (1.47e7, "W", "14.7 MW", "14.7 MW"),
+        (4.8e12, "B/s", "4.8 TB/s", "4.8 TB/s"),
+        (40_000.0, "h", "40,000 h", "40,000 小时"),
+        (2028.409, "year", "2028.4", "2028.4"),
+        (2024.0, "fiscal year", "2024 fiscal year", "2024 财年"),
+    ],
+)
+def test_amounts_are_written_as_each_language_counts(value: float, unit: str, english: str, chinese: str) -> None:
+    """Prefixes in English; in Chinese ten thousands and hundred millions, but for units with prefixes and times."""
+    assert casebook.value_text(value, unit) == english
+    with speaking("zh"):
+        assert casebook.value_text(value, unit) == chinese
+
+
+def test_a_bare_ratio_is_named_and_told_in_percent() -> None:
+    """Unit 1 is told in percent, with what it is; other units tell it themselves; a verdict in words needs no name."""
+    share = replace(cases()[0], ask={"answer": "tax"}, answer=1.625, unit="1", low=0.78, high=2.94, claimed=0.25)
+    assert casebook.named_text(share) == "tax: 162.5% (78% to 294%)"
+    assert casebook.claimed_text(share) == "25%"
+    assert casebook.named_text(replace(share, unit="x")) == "tax: 1.625 x (0.78 to 2.94 x)"
+    assert casebook.named_text(replace(share, unit="MW")).startswith("1.625 MW")
+    assert casebook.named_text(replace(share, answer="licence", unit="", low=None)) == "licence"
+    with speaking("zh"):
+        assert casebook.named_text(share).startswith("税")
+
+
+def test_a_case_says_its_inputs_once(catalog: Catalog) -> None:
+    """Inputs in one table, steps with formulas, the rules of the verdict; sources a line each, without address."""
+    rules = [{"if": "whole < 50", "then": "wrong"}, {"else": "holds"}]
+    barge = replace(cases()[0], ask={**cases()[0].ask, "verdict": rules})
+    told = screen.draw(casebook.case_view(barge, catalog))
+    assert told.count("node dgx-h100 power") == 1 and told.count("servers * power / 1e6") == 1
+    assert "wrong if whole < 50" in told and "else holds" in told
+    assert "https://" not in told and "epoch-prices: Epoch AI hardware prices\n" in told
+
+
+def test_large_ends_in_chinese_keep_their_unit() -> None:
+    """2 万 at the low end and 1 亿 at the high end are not of one unit."""
+    wide = replace(cases()[0], answer=3.0e5, unit="CNY", low=2.0e4, high=1.0e8, claimed=None)
+    with speaking("zh"):
+        assert casebook.answer_text(wide) == "30 万元人民币（2 万元人民币 至 1 亿元人民币）"  # noqa: RUF001

@@ -20,8 +20,8 @@ from exaplan.errors import InputError
 from exaplan.nouns import Deal
 from exaplan.report import law, listings, schemas, screen, tables, to_json
 from exaplan.report.law.charts import chips_chart, timeline_chart
-from exaplan.report.law.check import sentence, span
-from exaplan.report.verdicts import brief, decisive
+from exaplan.report.law.check import sentence, span, threshold_texts
+from exaplan.report.verdicts import brief, decisive, is_later
 from exaplan.report.words import phrase, speaking
 
 Golden = Callable[[str, str], None]
@@ -253,15 +253,35 @@ def test_nothing_to_draw_is_said(catalog: Catalog) -> None:
 
 
 def test_the_rules_are_listed_with_how_they_were_read(catalog: Catalog) -> None:
-    """Every encoded rule is a row, and it is said which texts were read and which only told."""
+    """Every encoded rule is a row, and it is said how many texts were read and how many only told."""
     told = " ".join(screen.draw(law.rules_view(catalog.rules)).split())
     assert f"{len(catalog.rules.rules)} encoded rules" in told
     for name in catalog.rules.rules:
         assert name in told, name
-    read = told.split("Read as text or quoted word for word: ")[1].split(". Found")[0]
-    assert set(read.split(", ")) == {
-        name for name, rule in catalog.rules.rules.items() if rule.read in ("text", "quoted")
-    }
+    read = sum(rule.read in ("text", "quoted") for rule in catalog.rules.rules.values())
+    others = len(catalog.rules.rules) - read
+    assert f"Read as text or quoted word for word: {read}. Found in memos or second-hand only: {others}." in told
+
+
+def test_the_notes_of_a_rule_are_said_once(catalog: Catalog) -> None:
+    """The note of a clause stands under it, the note of the rule at the end, neither twice."""
+    rule = catalog.rules.rule("advanced-computing-2023")
+    told = " ".join(screen.draw(law.rule_view(rule, catalog)).split())
+    notes = [text for text in (rule.note, *(one.note for one in rule.provisions)) if text]
+    assert len(notes) > 2
+    for text in notes:
+        assert told.count(" ".join(text.split())) == 1, text
+
+
+def test_a_review_that_says_no_more_than_the_verdict_is_left_out() -> None:
+    """In the list of chips; another policy is told, and JSON and CSV keep both."""
+    rows = [{"name": name, "release": "2023"} for name in ("strong", "other")]
+    denied = replace(verdict(), review="presumption of denial", verdict="denial")
+    mild = replace(denied, review="case-by-case", verdict="licence")
+    told = screen.draw(law.chips_view(rows, {"strong": denied, "other": mild}))
+    assert "presumption" not in told and "case-by-case" in told
+    made = law.chips_json(rows, {"strong": denied, "other": mild})
+    assert [row["review"] for row in made["chips"]] == ["presumption of denial", "case-by-case"]
 
 
 def test_the_json_of_rules_matches_its_schemas(catalog: Catalog) -> None:
@@ -372,3 +392,32 @@ def test_the_chart_of_a_day_holds_every_chip_with_both_numbers(catalog: Catalog)
     named = {name for layer in chart["layer"] if layer["mark"]["type"] == "text" for row in layer["data"]["values"]
              for name in row.get("names", "").split(", ")}  # fmt: skip
     assert len(named) > 25 and {"h20", "l4"} <= named
+
+
+@pytest.mark.parametrize(
+    ("release", "later"),
+    [("2024-11", True), ("2024-01-16", True), ("2025", True), ("2024", False), ("2024-01", False), ("", False)],
+)
+def test_a_chip_that_was_not_out_is_marked(release: str, later: bool, catalog: Catalog) -> None:
+    """A month or year that holds the day is not later; the mark is explained below, and the chart draws it pale."""
+    assert is_later(release, "2024-01-15") is later and not is_later(release, "")
+    found = {"h100-sxm": replace(verdict(), deal=Deal("CN", "2024-01-15"))}
+    told = screen.draw(law.chips_view([{"name": "h100-sxm", "release": release}], found))
+    assert ("* not out by 2024-01-15" in told) is later and (f"{release} *" in told) is later
+    chart = chips_chart(found.values(), LINES, ["h100-sxm"] if later else [])
+    assert chart is not None
+    dots = next(layer for layer in chart["layer"] if "shape" in layer["encoding"])
+    assert (dots["data"]["values"][0]["opacity"] < 0.5) is later
+
+
+def test_the_lines_of_a_day_stand_one_below_the_other(catalog: Catalog) -> None:
+    """Each with its classes, the shortest name first."""
+    told = threshold_texts(Deal("CN", "2023-11-17"), catalog)
+    assert told["tpp"].splitlines()[-1] == "4,800: 3A090.a.1, 3A090.a (NAC-eligible, not DC)"
+    assert told["pd"].splitlines() == ["1.6: 3A090.b.1", "3.2: 3A090.b.2", "5.92: 3A090.a.2"]
+
+
+def test_an_unknown_verdict_says_what_it_hangs_on(catalog: Catalog) -> None:
+    """Nothing has decided there."""
+    assert "what it hangs on" in screen.draw(law.check_view(undecided(), catalog))
+    assert "what decided" in screen.draw(law.check_view(verdict(), catalog))

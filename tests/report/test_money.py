@@ -13,13 +13,14 @@ from made_answers import decided, made_chip, owned, price_rows, readings, side, 
 from rich.cells import cell_len
 
 from exaplan.answers import Offer
+from exaplan.answers.owning import Item
 from exaplan.answers.tax import PARTS, Tax, TaxSide
 from exaplan.catalog import Catalog, load
 from exaplan.errors import InputError
 from exaplan.report import money, schemas, screen, to_json
 from exaplan.report.money.charts import charts
 from exaplan.report.money.taxes import plot, sentence, waterfall
-from exaplan.report.sheets import offers_sheet, paid_for
+from exaplan.report.sheets import offers_sheet, paid_for, parts_text
 from exaplan.report.words import speaking, words
 
 Golden = Callable[[str, str], None]
@@ -258,6 +259,16 @@ def test_parts_of_an_offer_have_words_and_signs(catalog: Catalog) -> None:
     assert "servers $1M, residual value -$50k" in row[6]
 
 
+def test_small_parts_of_an_offer_are_told_together() -> None:
+    """Those below a fiftieth of the cost, where there are several; the signs and the sum stay."""
+    few = Offer("buy", 1e6, 0.0, {"servers": 9.9e5, "water": 1e3, "staff": 9e3})
+    assert parts_text(few) == "servers $990k, other $10k"
+    assert parts_text(replace(few, parts={"servers": 9.9e5, "staff": 9e3})) == "servers $990k, staff $9k"
+    assert parts_text(replace(few, parts={"servers": 1.1e6, "residual": -1e5, "water": 1e3, "staff": 0.0})) == (
+        "servers $1.1M, water $1k, residual value -$100k"
+    )
+
+
 def test_every_part_of_a_bill_has_words(catalog: Catalog) -> None:
     """The parts of all shipped designs are named in both languages, none by its bare key."""
     from exaplan.planning.designing import make
@@ -266,3 +277,60 @@ def test_every_part_of_a_bill_has_words(catalog: Catalog) -> None:
         made = make(catalog, name)
         for item in (*made.once, *made.unit):
             assert item.name in words("en")["parts"] and item.name in words("zh")["parts"], item.name
+
+
+def test_the_all_in_figure_can_be_added_up(catalog: Catalog) -> None:
+    """Hardware and the share of the building that it counts; nothing is said where no building is paid."""
+    bare = owned(catalog)
+    hall = Item("facility", 6.0e5, 4.8e5, 9.0e5, "cushwake-2025")
+    per = {"chip": (45_312.5, 40_000.0, 55_000.0), "all-in": (39_062.5, 35_000.0, 46_000.0)}
+    found = replace(bare, capital=(*bare.capital, hall), per=per)
+    line = "all in: $39.1k a chip = $35.9k of hardware + $3.12k of the building (33% of its $9.38k)"
+    assert line in screen.draw(money.owned_view(found, catalog)).splitlines()
+    for other in (bare, replace(found, capital=bare.capital)):
+        assert "all in: $" not in screen.draw(money.owned_view(other, catalog))
+
+
+def test_readings_of_several_things_name_each(catalog: Catalog) -> None:
+    """The column of the thing is left out where all readings are of one."""
+    one, two = readings()
+    other = replace(two, price=replace(two.price, item="a100-sxm-80gb"))
+    assert screen.draw(money.prices_view((), (one, two), catalog)).startswith("h100-sxm, what the series reads")
+    told = screen.draw(money.prices_view((), (one, other), catalog))
+    assert told.startswith("what the series reads") and "a100-sxm-80gb" in told
+
+
+def test_many_prices_share_one_table(catalog: Catalog) -> None:
+    """Beyond a dozen series each row says what it is of, and notes are left out."""
+    rent, street = price_rows()
+    many = [replace(rent, item=f"chip-{at}") for at in range(13)]
+    told = screen.draw(money.prices_view((*many, street), (), catalog))
+    assert all(f"chip-{at} " in told for at in range(13)) and "14 published prices" in told
+    assert words("en")["prices"]["more"] in " ".join(told.split())
+
+
+def test_a_chip_at_the_volume_that_was_asked(catalog: Catalog) -> None:
+    """What one costs at the volume that was asked; wafers are left out where they are unknown."""
+    asked = replace(made_chip(), asked=1.0e5, each=(6_800.0, 5_000.0, 9_000.0), wafers=None)
+    told = screen.draw(money.made_view(asked, catalog))
+    assert "100,000" in told and "$6,800" in told and "wafers at that number" not in told
+
+
+def test_a_reading_far_from_any_price_says_so(catalog: Catalog) -> None:
+    """Beyond a year; each by its kind and place, and by its item where there are several."""
+    near, far = readings()[0], replace(readings()[1], distance=3e8)
+    told = " ".join(screen.draw(money.prices_view((), (near, far), catalog)).split())
+    assert "little more than a guess: street * CN." in told
+    other = replace(far, price=replace(far.price, item="a100-sxm-80gb"))
+    both = " ".join(screen.draw(money.prices_view((), (far, other), catalog)).split())
+    assert "guess: h100-sxm street * CN, a100-sxm-80gb street * CN." in both
+    assert "guess" not in screen.draw(money.prices_view((), (near,), catalog))
+
+
+def test_a_tax_without_any_loss_by_law_says_so(catalog: Catalog) -> None:
+    """Only duties and prices: the rules cost nothing; not so where chips are lost, or where that is not known."""
+    found = side(catalog)
+    free = replace(found, parts={"capability": 0.0, "price": 0.0, "duties": 0.12, "quantity": 0.0}, tax=0.12)
+    assert sentence(free).endswith("; export rules cost this work nothing.")
+    for parts in ({"capability": 0.1, "duties": 0.12, "quantity": 0.0}, {"duties": 0.12}, {"capability": None}):
+        assert "cost this work nothing" not in sentence(replace(found, parts=parts))

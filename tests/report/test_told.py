@@ -10,7 +10,8 @@ from made_answers import NEAREST, OFFERS, answer, decided
 
 from exaplan.answers import Answer, Relief
 from exaplan.catalog import Catalog, load
-from exaplan.report import told
+from exaplan.report import screen, tables, told
+from exaplan.report.words import speaking
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +171,22 @@ def test_the_work_says_how_long_it_is(catalog: Catalog) -> None:
     )
     assert told.work_line(open_run).endswith("one step only")
     assert told.work_line(replace(made, ask={})).startswith("full training, ?, batch ? x ? tokens")
+
+
+def test_another_chip_is_told_first_and_once(made: Answer) -> None:
+    """That not the asked chip is planned stands under the title, not again among the warnings or assumptions."""
+    text = "NOT THE ASKED CHIP: b200: law: would be denied"
+    for changed in (replace(made, warnings=(text, "mind this")), replace(made, assumptions=(text,))):
+        drawn = screen.draw(tables.plan_view(changed))
+        assert drawn.count(text) == 1 and text in drawn.splitlines()[3]
+        assert told.swapped(changed) == [text]
+    assert told.minded(replace(made, warnings=(text, "mind this"))) == ["mind this"]
+
+
+def test_a_plan_in_chinese_names_what_it_was_ranked_by(made: Answer) -> None:
+    """The objective, the limits and the reasons of what was rejected are words of that language, without its spaces."""
+    changed = replace(made, rejected={"batch does not divide over dp": 12}, considered=7, binding=("memory", "chips"))
+    with speaking("zh"):
+        drawn = screen.draw(tables.plan_view(changed))
+    assert "按时间由优到劣" in drawn and "12 批量不整除 dp" in drawn
+    assert " 和" not in drawn and "divide" not in drawn

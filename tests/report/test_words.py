@@ -194,3 +194,10 @@ def claim_of(document: Document) -> Mapping[str, Any]:
 def parts(case: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
     """Its inputs or steps that are more than a value."""
     return [item for item in (case.get(kind) or {}).values() if isinstance(item, Mapping)]
+
+
+def test_the_notes_of_prices_in_china_are_told_in_chinese() -> None:
+    """A Chinese reader sees first what was paid at home."""
+    with speaking("zh"):
+        bare = {row.note for row in load().prices if row.place == "CN" and row.note and phrase(row.note) == row.note}
+    assert not bare

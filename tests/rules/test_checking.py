@@ -74,10 +74,11 @@ def test_a_clause_carries_its_test_with_the_numbers_and_its_source() -> None:
 
 def test_each_clause_is_told_once_and_those_that_hold_come_first() -> None:
     """No duplicates; holding before undecided before not holding."""
-    clauses = verdict("h100-sxm", "2026-02-15").clauses
-    assert len({(one.rule, one.clause) for one in clauses}) == len(clauses)
-    order = [{True: 0, None: 1, False: 2}[one.holds] for one in clauses if one.enforced]
-    assert order == sorted(order)
+    for name, on in (("h100-sxm", "2026-02-15"), ("inferentia2", "2024-01-15")):
+        clauses = verdict(name, on).clauses
+        assert len({(one.rule, one.clause) for one in clauses}) == len(clauses)
+        order = [{True: 0, None: 1, False: 2}[one.holds] for one in clauses if one.enforced]
+        assert order == sorted(order) and (1 in order) == (name == "inferentia2")
 
 
 def test_the_headquarters_test_holds_anywhere_since_november_2023() -> None:
@@ -394,7 +395,12 @@ def test_a_timeline_lists_the_days_of_change() -> None:
 def test_thresholds_draw_the_classes_as_boxes() -> None:
     """In 2024 four classes for data-centre chips; a point inside of a box has its class."""
     boxes = [box for box in rules.thresholds(Deal("CN", "2024-01-15"), BOOK) if box["data_center"]]
-    assert {box["class"] for box in boxes} == {"3A090.a.1", "3A090.a.2", "3A090.b.1", "3A090.b.2"}
+    assert sorted(box["class"] for box in boxes) == ["3A090.a.1", "3A090.a.2", "3A090.b.1", "3A090.b.2"]
+    others = [box for box in rules.thresholds(Deal("CN", "2024-01-15"), BOOK) if not box["data_center"]]
+    assert [(box["class"], box["tpp_low"], box["tpp_high"], box["pd_low"], box["pd_high"]) for box in others] == [
+        ("3A090.a (NAC-eligible, not DC)", 4800, math.inf, 0, math.inf),
+        ("not controlled (Note 2)", 1600, 4800, 0, math.inf),
+    ]
     (middle,) = [box for box in boxes if box["class"] == "3A090.b.1"]
     assert (middle["tpp_low"], middle["tpp_high"], middle["pd_low"], middle["pd_high"]) == (2400, 4800, 1.6, 5.92)
     (old,) = [box for box in rules.thresholds(Deal("CN", "2022-12-01"), BOOK) if box["data_center"]]

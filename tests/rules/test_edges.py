@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 from deals import BOOK, CATALOG, made, verdict
@@ -73,6 +74,7 @@ def test_a_transfer_within_a_country_needs_no_notice() -> None:
         for origin, to, expected in (("CN", "CN", "free"), ("HK", "CN", "free"), ("MO", "CN", "notify")):
             assert verdict("rtx-4090", on, to, origin=origin).verdict == expected
         assert verdict("rtx-4090", on, "SG", origin="US", headquarters="MO").verdict == "notify"
+        assert verdict("rtx-4090", on, "SG", origin="SG", headquarters="MO").verdict == "free"
     assert verdict("h100-sxm", "2024-06-01", origin="CN").verdict == "denial"
 
 
@@ -334,9 +336,10 @@ def test_the_diffusion_rule_would_have_denied_companies_from_macau() -> None:
     """Its own policy for D:5 and Macau, with the rule of 2023 left out."""
     without = ("diffusion-unenforced-2025", "advanced-computing-2022", "letters-2025")
     moved = {"advanced-computing-2023.tpp": 4800}
-    found = verdict("h100-sxm", "2025-05-15", "MY", headquarters="MO", without=without, thresholds=moved)
-    (policy,) = [one for one in found.clauses if (one.rule, one.clause) == ("diffusion-2025", "arms embargo")]
-    assert policy.holds and policy.enforced and found.verdict == "denial"
+    for to, headquarters in (("MY", "MO"), ("MO", "US"), ("MY", "CN"), ("CN", "US")):
+        found = verdict("h100-sxm", "2025-05-15", to, headquarters=headquarters, without=without, thresholds=moved)
+        (policy,) = [one for one in found.clauses if (one.rule, one.clause) == ("diffusion-2025", "arms embargo")]
+        assert policy.holds and policy.enforced and found.verdict == "denial"
 
 
 def test_a_rule_that_will_not_be_enforced_is_not_announced_as_binding() -> None:
@@ -398,3 +401,89 @@ def test_the_share_of_revenue_is_that_of_h20_and_mi308_in_china() -> None:
     assert verdict("h20", "2025-08-10").duties == ()
     halved = verdict("h20", "2025-08-11", thresholds={"revenue-share-2025.share": 0.1})
     assert [duty.rate for duty in halved.duties] == [0.1]
+
+
+def test_a_denied_sale_owes_no_duty() -> None:
+    """What may not be sold pays nothing: a chip in the band of the duty to a listed company."""
+    chip = made(15000, bandwidth=4.7e12)
+    assert rules.check(chip, Deal("CN", "2026-01-15"), BOOK).duties
+    assert rules.check(chip, Deal("CN", "2026-01-15", end_user="Biren"), BOOK).duties == ()
+
+
+def test_a_timeline_tells_changes_of_policy_and_ends_with_the_rules() -> None:
+    """The exception that changes its name, and a change on the last day of the book; none after it."""
+    gaming = rules.timeline(CATALOG.chip("rtx-4090"), Deal("VN", "2024-01-01"), BOOK, since="2023-11-17")
+    assert [(day, one.review) for day, one in gaming] == [
+        ("2023-11-17", "licence exception NAC (no notice)"),
+        ("2024-04-04", "licence exception ACA (no notice)"),
+    ]
+    for through, last in (("2026-07-10", "2026-07-10"), ("2026-07-09", "2023-11-17")):
+        steps = rules.timeline(CATALOG.chip("h100-sxm"), Deal("AE", "2024-01-01"), replace(BOOK, through=through))
+        assert steps[-1][0] == last
+
+
+def test_what_is_taken_for_granted_is_told() -> None:
+    """Headquarters in the destination unless said, the end user, the origin, and a maker whose home is not known."""
+    plain = verdict("h100-sxm", "2024-01-15").assumes
+    assert "headquarters of the buyer and its parents: CN (the destination)" in plain
+    assert "shipped from US; civil end use; end user not on the Entity List" in plain
+    told = verdict("h100-sxm", "2024-01-15", headquarters="FR", origin="TW", end_user="Biren").assumes
+    assert "headquarters of the buyer and its parents: FR" in told
+    assert "shipped from TW; civil end use; end user Biren (on the Entity List as encoded)" in told
+    nobody = rules.check(made(100, vendor=""), Deal("CN", "2024-01-15"), BOOK).assumes
+    assert "headquarters of the maker (not named) unknown: taken as an import" in nobody
+
+
+def test_an_open_question_counts_the_density_anew() -> None:
+    """TF32 as 32 bit: TPP 2000 on 500 mm2 would be b.2, where 1500 is nothing."""
+    chip = made(1500, 500.0)
+    for tf32, told in ((62.5e12, True), (1504e12 / 32, False), (40e12, False)):
+        rated = replace(chip, peak=MappingProxyType({**chip.peak, "tf32": tf32}))
+        warnings = rules.check(rated, Deal("CN", "2024-01-15"), BOOK).warnings
+        assert any("TPP is 2000 and the answer is notify (3A090.b.2" in text for text in warnings) is told
+    assert rules.facts(replace(chip, peak=MappingProxyType({**chip.peak, "tf32": 47e12}))).open_tpp is None
+    assert rules.facts(replace(chip, peak=MappingProxyType({**chip.peak, "tf32": 48e12}))).open_tpp == 1536
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [
+        ("fp64", 64), ("fp32", 32), ("fp16", 16), ("bf16", 16), ("fp8", 8), ("int8", 8), ("fp6", 6), ("fp4", 4),
+        ("int4", 4),
+    ],
+)  # fmt: skip
+def test_each_format_counts_its_bits(name: str, bits: int) -> None:
+    """10 Tera-operations a second at so many bits."""
+    assert rules.tpp(made(0, peak=MappingProxyType({name: 10e12}))) == (10 * bits, name)
+
+
+def test_memory_on_the_chip_is_no_dram() -> None:
+    """80 TB/s of SRAM count nothing in the letters of 2025; the same of HBM do."""
+    for kind, expected in (("SRAM", "free"), ("HBM3", "licence")):
+        chip = made(100, bandwidth=80e12, memory_kind=kind)
+        assert rules.check(chip, Deal("CN", "2025-04-09"), BOOK).verdict == expected
+
+
+def test_a_review_that_hangs_on_an_unknown_is_left_open() -> None:
+    """A licence either way, by letter or case by case: the verdict stands, its policy is not guessed."""
+    chip = made(5000, data_center=None, bandwidth=1.5e12)
+    found = rules.check(chip, Deal("SG", "2025-05-01", headquarters="CN"), BOOK)
+    assert (found.verdict, found.review, found.class_name) == ("licence", "", "marketing needed")
+    assert [one.field for one in found.missing] == ["data_center"]
+
+
+def test_only_requirements_that_sleep_are_told_as_not_enforced() -> None:
+    """For China the diffusion rule shows its requirement once, not the policy that would go with it."""
+    told = [one for one in verdict("h100-sxm", "2025-06-01").clauses if one.rule == "diffusion-2025"]
+    assert [(one.clause, one.enforced) for one in told] == [("worldwide", False)]
+
+
+def test_the_first_and_the_last_day_of_the_rules_are_inside() -> None:
+    """On 26 August 2022 and on the last day read there is no warning of days outside; a day beyond there is."""
+    assert BOOK.since == "2022-08-26" and not warned("before the first", "h100-sxm", BOOK.since)
+    assert warned("before the first", "h100-sxm", "2022-08-25")
+
+
+def test_what_is_known_second_hand_is_told() -> None:
+    """The numbers of the letters of 2025 are press reports."""
+    assert "letters-2025 (letter): known only second-hand" in verdict("h20", "2025-05-01").warnings

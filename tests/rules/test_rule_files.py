@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
+from deals import made
 
 from exaplan import rules
 from exaplan.catalog import DATA, load
@@ -115,6 +117,8 @@ def test_an_unknown_place_gets_the_nearest_names() -> None:
     """A misspelt country is refused with its likely spellings; nonsense with an example."""
     with pytest.raises(InputError, match=r"did you mean .*Vietnam \(VN\)"):
         BOOK.country("Vietnamm")
+    with pytest.raises(InputError, match=r"did you mean Australia \(AU\), Austria \(AT\), Syria \(SY\)\?"):
+        BOOK.country("Austrlia")
     with pytest.raises(InputError, match="ISO code"):
         BOOK.country("qqqqqq")
 
@@ -155,16 +159,59 @@ def test_a_rule_of_ones_own_is_a_file(tmp_path: Path) -> None:
     book, chip = book_with(tmp_path, RULE), CATALOG.chip("h20")
     assert rules.check(chip, Deal("CN", "2025-06-30"), book).clauses[0].rule == "letters-2025"
     found = rules.check(chip, Deal("CN", "2025-07-01"), book)
-    assert (found.clauses[0].rule, found.verdict) == ("my-rule", "licence")
+    assert (found.clauses[0].rule, found.verdict, found.review) == ("my-rule", "licence", "licence")
     assert not any(clause.rule == "letters-2025" for clause in found.clauses)
     assert "FR" in book.group("D:5", "2025-08-01") and "FR" not in BOOK.group("D:5", "2025-08-01")
     assert rules.check(chip, Deal("CN", "2025-07-01", thresholds={"my-rule.line": 5000}), book).verdict == "free"
+
+
+def test_changes_of_a_group_hold_by_their_days(tmp_path: Path) -> None:
+    """Not by their order in the file: France leaves in August (where it never was) and joins in September."""
+    joins = '  - {group: "D:5", add: [FR], from: 2025-08-01}\n'
+    late = '  - {group: "D:5", add: [FR], from: 2025-09-01}\n  - {group: "D:5", remove: [FR], from: 2025-08-01}\n'
+    book = book_with(tmp_path, RULE.replace(joins, late))
+    assert "FR" not in book.group("D:5", "2025-08-31") and "FR" in book.group("D:5", "2025-09-01")
+
+
+def test_the_next_day_of_a_rule_is_announced(tmp_path: Path) -> None:
+    """Of several clauses to come the earliest is told, wherever it stands in the file; none once all bind."""
+    start = RULE.index("  - name: bandwidth")
+    later = RULE[start:].replace("bandwidth\n", "later\n", 1).replace("from: 2025-07-01", "from: 2025-09-01")
+    last = RULE[start:].replace("bandwidth\n", "last\n", 1).replace("from: 2025-07-01", "from: 2025-10-01")
+    book, chip = book_with(tmp_path, RULE[:start] + last + RULE[start:] + later), CATALOG.chip("l2")
+
+    def told(on: str) -> list[str]:
+        return [text for text in rules.check(chip, Deal("CN", on), book).warnings if text.endswith(": my-rule")]
+
+    assert told("2025-06-01") == ["announced, binding from 2025-07-01: my-rule"]
+    assert told("2025-07-01") == ["announced, binding from 2025-09-01: my-rule"]
+    assert told("2025-10-01") == []
+
+
+def test_rules_stand_in_the_order_of_their_announcement() -> None:
+    """Earlier rules first: the order in which they are listed and in which equal verdicts are told."""
+    days = [rule.announced for rule in BOOK.rules.values()]
+    assert days == sorted(days) and next(iter(BOOK.rules)) == "entity-list"
 
 
 def test_an_announced_end_is_told_before_it_comes(tmp_path: Path) -> None:
     """A clause that is known to end says until when it holds."""
     found = rules.check(CATALOG.chip("h20"), Deal("CN", "2025-06-15"), book_with(tmp_path, RULE))
     assert found.clauses[0].until == "2025-07-01"
+    twice = RULE.replace("ends:\n", "ends:\n  - {rule: letters-2025, from: 2025-09-01}\n")
+    found = rules.check(CATALOG.chip("h20"), Deal("CN", "2025-06-15"), book_with(tmp_path / "twice", twice))
+    assert found.clauses[0].until == "2025-07-01"
+
+
+def test_what_was_ended_is_not_announced(tmp_path: Path) -> None:
+    """The memory rule ended between its start and the day on which it would bind."""
+    text = RULE.replace("letters-2025, from: 2025-07-01", "memory-2024, from: 2024-12-15").replace(
+        "2025-06-01", "2024-12-10"
+    )
+    told = "announced, binding from 2024-12-31: memory-2024"
+    book, chip = book_with(tmp_path, text), CATALOG.chip("l2")
+    assert told in rules.check(chip, Deal("CN", "2024-12-14"), book).warnings
+    assert told not in rules.check(chip, Deal("CN", "2024-12-15"), book).warnings
 
 
 def test_a_suspension_wakes_a_clause_again(tmp_path: Path) -> None:
@@ -179,6 +226,27 @@ def test_a_suspension_wakes_a_clause_again(tmp_path: Path) -> None:
     assert verdicts == ["licence", "free", "licence"]
     asleep = [one for one in rules.check(chip, Deal("CN", "2025-07-01"), book).clauses if one.rule == "letters-2025"]
     assert [one.enforced for one in asleep] == [False]
+
+
+@pytest.mark.parametrize(
+    ("test", "tpp", "outcomes"),
+    [
+        ("not planar", 1000.0, [("free", 0.0), ("licence", float("inf"))]),
+        ("not planar", 0.0, [("free", 0.0), ("licence", float("inf"))]),
+        ("PD >= 4", 1000.0, [("free", 0.0), ("licence", 250e-6), ("free", float("inf"))]),
+        ("PD >= 4", None, [("free", 0.0), ("free", float("inf")), ("licence", float("inf"))]),
+    ],
+)
+def test_a_test_of_the_area_alone_leaves_it_open(
+    tmp_path: Path, test: str, tpp: float | None, outcomes: list[tuple[str, float]]
+) -> None:
+    """A rule of one's own that looks at area or density only: unknown, with what each area would mean."""
+    text = RULE.replace("DRAM_BW >= line and to in ['CN', 'FR']", f"{test} and to == 'BR'")
+    chip = made(tpp or 0.0, None) if tpp is not None else made(1, None, peak=MappingProxyType({}))
+    found = rules.check(chip, Deal("BR", "2025-07-01"), book_with(tmp_path, text))
+    (missing,) = [one for one in found.missing if one.field == "applicable_area"]
+    assert found.verdict == "unknown"
+    assert sorted({(one.verdict, round(one.high, 9)) for one in missing.outcomes}) == sorted(outcomes)
 
 
 def test_shadowing_a_rule_needs_replaces(tmp_path: Path) -> None:
@@ -210,6 +278,10 @@ def test_shadowing_a_rule_needs_replaces(tmp_path: Path) -> None:
         ("add: [FR]", "add: [XX]", "unknown country code `XX`", 14),
         ('group: "D:5"', 'group: "D:9"', "unknown group `D:9`", 14),
         ("value: 3000", "value: true", "has no number", 10),
+        ("  line: {value", "  TPP: {value", "`TPP` is a name of its own", 10),
+        ("  line: {value", "  D5: {value", "`D5` is a name of its own", 10),
+        ("  line: {value", "  min: {value", "`min` is a name of its own", 10),
+        ("  line: {value", "  true: {value", "a name of its own", 10),
         ("value: 3000", "value: -5", "is negative", 10),
         ("value: 3000", "value: .nan", "not a finite number", 10),
         ("{rule: letters-2025, from: 2025-07-01}", "{rule: my-rule, from: 2025-07-01}", "ends itself before", 12),
@@ -250,6 +322,8 @@ def test_a_wrong_rule_file_is_refused_with_its_line(
     ("name", "text", "problem"),
     [
         ("countries.csv", "code,name,zh,aliases\nQQ,,x,\n", "country without code or name"),
+        ("countries.csv", "code,name,zh,aliases\nQQQ,Q,x,\n", "country without code or name"),
+        ("countries.csv", "code,name,zh,aliases\nQQ,Q,,\n", "country without code or name"),
         (
             "groups.yaml",
             '"Z:1": {title: z, members: [QQ], source: bis-88fr73458, read: text}\n',

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from exaplan.catalog.cooling import AIR, LIQUID, cooling, entry
 from exaplan.errors import InputError
 from exaplan.perf.power import PowerFit, Watts
 from exaplan.perf.step import Terms
-from exaplan.truth import POWER, RUNS, fold_of, metering, validate
+from exaplan.truth import POWER, RUNS, fold_of, metering, powering, validate
 from exaplan.truth.metering import (
     Metered,
     direct_of,
@@ -55,6 +56,27 @@ def runs() -> list[dict[str, str]]:
 def whole(shelf: Catalog) -> Validation:
     """The verb over the shipped rows of power."""
     return validate(shelf, POWER)
+
+
+def test_a_row_without_a_word_of_confidence_was_read(runs: list[dict[str, str]]) -> None:
+    """An empty cell counts as read, recalled does not; a single chip has a donor, none has not."""
+    assert power_reason(LORA | {"confidence": ""}) == "" and power_reason(LORA | {"confidence": "recalled"})
+    assert donor_of(LORA | {"n_chips": "1"}, runs)["chip"] == "H100"
+    with pytest.raises(Skip, match="at least 1"):
+        donor_of(LORA | {"n_chips": "0"}, runs)
+
+
+def test_a_micro_batch_is_the_largest_that_fits(
+    shelf: Catalog, runs: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tried from above: one of 4,096 sequences is halved until it fits the memory of the chip, and no further."""
+    monkeypatch.setattr(powering, "LARGEST", 4096)
+    work = metered(BERT, runs).work
+    case, layout = powering._posed(work, shelf, "")
+    assert 64 <= layout.micro_batch < 4096 and layout.micro_batch.bit_count() == 1
+    assert powering._fits(case, layout)
+    more = replace(layout, micro_batch=2 * layout.micro_batch)
+    assert not powering._fits(case, more)
 
 
 def write(path: Path, *rows: Mapping[str, str], header: Sequence[str] = tuple(LORA)) -> Path:

@@ -28,9 +28,9 @@ class Item:
 
 @dataclass(frozen=True)
 class Owned:
-    """Owning a cluster. capital: what is paid up front, by part (chips, host, network, storage, facility) [USD];
-    running: what each second costs, by part (depreciation, financing, electricity, cooling, water, staff, maintenance,
-    colocation) [USD/s], all chips.
+    """Owning a cluster of whole nodes. capital: what is paid up front, by part (chips, host, network, storage,
+    facility) [USD]; running: what each second costs, by part (depreciation, financing, electricity, cooling, water,
+    staff, maintenance, colocation) [USD/s], all chips.
 
     life [s], wacc [1/year], residual [share of the capital], utilisation [ratio]. it_power [W of all nodes], power [W
     at the meter]. per: unit -> (value, low, high): chip [USD up front per chip], hour [USD per chip-hour used], flop

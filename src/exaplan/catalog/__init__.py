@@ -115,7 +115,7 @@ class Catalog:
     def prices(self) -> tuple[Price, ...]:
         """All price rows of all layers, street prices too: `reading` picks among them."""
         files = [layer.folder / "prices.csv" for layer in self.layers]
-        terms = Terms(self.fx, self.duties, read_volatility(self.layers))
+        terms = Terms(self.fx, self.duties, read_volatility(self.layers), self.rules.places, self._items)
         read = (read_prices(file, self.sources, self._priced, terms) for file in files if file.is_file())
         return tuple(row for rows in read for row in rows)
 
@@ -123,6 +123,10 @@ class Catalog:
     def supply(self) -> SupplyTable:
         """Chips that can be had by year and place."""
         return read_supply(self.layers, self.sources, self.chips)
+
+    def _items(self) -> tuple[str, ...]:
+        """Names of what a price may be of."""
+        return (*self.chips, *self.nodes)
 
     def _priced(self, item: str) -> bool:
         """Whether a price may name this: a chip or a node."""
@@ -203,7 +207,8 @@ class Catalog:
 
     def reading(self, item: str, kind: str = "rent", on: str = "", place: str = HOME) -> Reading | None:
         """What the series of a price reads on a day: the figure of `price`, its observation, its distance in time."""
-        return reading(self.prices, self.chips.resolve(item) or self.nodes.resolve(item) or item, kind, on, place)
+        first, then = (self.nodes, self.chips) if kind == "system" else (self.chips, self.nodes)
+        return reading(self.prices, first.resolve(item) or then.resolve(item) or item, kind, on, place)
 
     # ------------------------------------------------------------------------------------------- defaults
 

@@ -20,6 +20,7 @@ from exaplan.nouns import Source
 
 Noun = TypeVar("Noun")
 SUFFIXES = (".yaml", ".yml", ".json")
+LISTS = {"designs": "make"}  # commands that list a kind under another name than its own
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class Shelf(Mapping[str, Noun], Generic[Noun]):
         near = start + get_close_matches(fold(name), list(self.spellings), 6, 0.5)
         names = list(dict.fromkeys(self.spellings[spelling] for spelling in near))[:3]
         ask = f"did you mean {', '.join(names)}? " if names else ""
-        return f"{ask}`exaplan {self.kind}` lists all; a path to a file of your own also works"
+        return f"{ask}`exaplan {LISTS.get(self.kind, self.kind)}` lists all; a path to a file of your own also works"
 
 
 _DOCUMENTS: dict[tuple[Path, int], Document] = {}

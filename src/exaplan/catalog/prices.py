@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from exaplan.catalog.days import YEAR, gap, holding, is_day
@@ -29,6 +30,7 @@ __all__ = [
 COLUMNS = ("item", "kind", "place", "date", "low", "mid", "high", "unit", "vat", "source", "confidence", "note")
 HOME = "US"  # whose prices stand for a place without prices of its own
 COUNTRY = re.compile(r"[A-Z]{2}")
+UNION = "EU"  # a code that ISO 3166 reserves for the union, whose prices are those of no one member
 # what a price of a kind is for, behind its currency: USD/chip-h, CNY/chip, USD
 KINDS: Mapping[str, tuple[str, ...]] = {
     "rent": ("/chip-h",),
@@ -43,6 +45,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 RENTS = ("rent", "list")
 VATS = ("incl", "excl", "unknown")
 CONFIDENCE = ("high", "medium", "low")
+GRADES, NO_SOURCE = ", ".join(CONFIDENCE), "add it to sources.yaml (no source, no load)"
 CLAIM = "claim"  # how the note of a row begins that repeats a claim without an independent source
 CURRENCIES = re.compile(r"[A-Z]{3}|[$€¥£₩₹]")
 SIGNS = {"$": "USD", "€": "EUR", "¥": "CNY", "£": "GBP", "₩": "KRW", "₹": "INR"}
@@ -52,11 +55,14 @@ QUANTILE = 1.2816  # of the normal distribution: 80% lie within this many standa
 @dataclass(frozen=True)
 class Terms:
     """What turns published prices into dollars without VAT: exchange rates, VAT by place; volatility by kind
-    [1/sqrt(year)], the standard deviation of the logarithm of a price a year away."""
+    [1/sqrt(year)], the standard deviation of the logarithm of a price a year away. countries: ISO codes that a row may
+    name (none: any two letters); items: what it may be of, for the nearest name of one that is misspelt."""
 
     fx: Exchange = field(default_factory=Exchange)
     duties: DutyTable = field(default_factory=DutyTable)
     volatility: Mapping[str, float] = field(default_factory=dict)
+    countries: Collection[str] = ()
+    items: Callable[[], Collection[str]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +221,9 @@ def _price(
     if None in row or None in row.values():
         problem = "the line has too many or too few cells"
         raise CatalogError(problem, hint="put text with commas in quotes", place=place)
-    _check(row, place, sources, named)
-    currency = _currency(row, place)
-    low, mid, high = (_amount(row[end], currency, place) for end in ("low", "mid", "high"))
+    _check(row, place, sources, named, terms)
+    currency = _currency(row, replace(place, field="unit"))
+    low, mid, high = (_amount(row[end], currency, replace(place, field=end)) for end in ("low", "mid", "high"))
     known = [end for end in (low, mid, high) if end is not None]
     if not known or known != sorted(known):
         raise CatalogError("low, mid and high are missing or not in order", hint="low <= mid <= high", place=place)
@@ -226,27 +232,42 @@ def _price(
     tax = duties.vat.value if duties else None
     if row["vat"] == "incl" and tax is None:
         hint = "add the place to duties.yaml, or write the price without VAT (`excl`)"
-        raise CatalogError(f"the VAT of {row['place']} in {row['date']} is not known", hint=hint, place=place)
-    rate, sigma = _rate(terms.fx, currency, row["date"], place), terms.volatility.get(row["kind"], 0.0)
+        problem = f"the VAT of {row['place']} in {row['date']} is not known"
+        raise CatalogError(problem, hint=hint, place=replace(place, field="vat"))
+    rate, sigma = (
+        _rate(terms.fx, currency, row["date"], replace(place, field="unit")),
+        terms.volatility.get(row["kind"], 0.0),
+    )
     return Price(low=low, mid=mid, high=high, **texts, currency=currency, rate=rate, tax=tax, volatility=sigma)
 
 
-def _check(row: dict[str, str], place: Place, sources: Collection[str], named: Callable[[str], bool]) -> None:
-    """Refuse what is not known or not said, with the remedy."""
-    dates = "write the date as 2024, 2024-07 or 2024-07-31"
+def _check(
+    row: dict[str, str], place: Place, sources: Collection[str], named: Callable[[str], bool], terms: Terms
+) -> None:
+    """Refuse what is not known or not said, with the column and the remedy."""
+    dates, country = "write the date as 2024, 2024-07 or 2024-07-31", row["place"]
+    known = bool(COUNTRY.fullmatch(country)) and (not terms.countries or country in (*terms.countries, UNION))
     checks = (
-        (named(row["item"]), f"unknown item `{row['item']}`", "a chip of `exaplan chips` or a node of `exaplan nodes`"),
-        (row["source"] in sources, f"unknown source `{row['source']}`", "add it to sources.yaml (no source, no load)"),
-        (row["kind"] in KINDS, f"kind `{row['kind']}` is not known", f"kinds: {', '.join(KINDS)}"),
-        (bool(row["date"]), "the price has no date", dates),
-        (is_day(row["date"]), f"date `{row['date']}` is not known", dates),
-        (bool(COUNTRY.fullmatch(row["place"])), f"place `{row['place']}` is not a country", "ISO 3166: US, DE, CN"),
-        (row["vat"] in VATS, f"`{row['vat']}` does not say whether VAT is in the price", f"write {' or '.join(VATS)}"),
-        (row["confidence"] in CONFIDENCE, f"unknown confidence `{row['confidence']}`", ", ".join(CONFIDENCE)),
+        ("item", named(row["item"]), f"unknown item `{row['item']}`", ""),
+        ("source", row["source"] in sources, f"unknown source `{row['source']}`", NO_SOURCE),
+        ("kind", row["kind"] in KINDS, f"kind `{row['kind']}` is not known", f"kinds: {', '.join(KINDS)}"),
+        ("date", bool(row["date"]), "the price has no date", dates),
+        ("date", is_day(row["date"]), f"date `{row['date']}` is not known", dates),
+        ("place", known, f"place `{country}` is not a country", "ISO 3166: US, DE, CN"),
+        ("vat", row["vat"] in VATS, f"`{row['vat']}` does not say whether VAT is in the price", " or ".join(VATS)),
+        ("confidence", row["confidence"] in CONFIDENCE, f"unknown confidence `{row['confidence']}`", GRADES),
     )  # fmt: skip
-    for fine, problem, hint in checks:
+    for column, fine, problem, hint in checks:
         if not fine:
-            raise CatalogError(problem, hint=hint, place=place)
+            told = hint or _nearest(row["item"], terms)
+            raise CatalogError(problem, hint=told, place=replace(place, field=column))
+
+
+def _nearest(item: str, terms: Terms) -> str:
+    """The remedy for an unknown item."""
+    near = get_close_matches(item, list(terms.items()), 3, 0.6)
+    told = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"{told}name a chip of `exaplan chips` or a node of `exaplan nodes`"
 
 
 def _currency(row: dict[str, str], place: Place) -> str:

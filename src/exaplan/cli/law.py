@@ -203,7 +203,7 @@ def _legal_chips(
     deal, told = deal_of(said, known)
     rows = listings.rows_of("chips", known, having)
     verdicts = _checked({row["name"]: known.chips[row["name"]] for row in rows}, deal, told, known)
-    warn(_shared(verdicts))
+    warn((*_shared(verdicts), *_later([known.chips[name] for name in verdicts], deal.on)))
     if report:
         write(report, _chart(verdicts, deal, report, known), "--report")
     if as_csv:
@@ -216,6 +216,14 @@ def _shared(verdicts: Mapping[str, Verdict]) -> list[str]:
     """The warnings that every chip shares: those about the day and the deal."""
     told = [verdict.warnings for verdict in verdicts.values()]
     return [line for line in (told[0] if told else ()) if all(line in others for others in told)]
+
+
+def _later(chips: Sequence[Chip], on: str) -> list[str]:
+    """Which of the chips were not out yet: what the rules would say of them is told all the same."""
+    from exaplan.planning.legal import released
+
+    late = [chip.name for chip in chips if released(chip, on) is False]
+    return [f"not released by {on}: {', '.join(late)}"] if late else []
 
 
 def _chart(verdicts: Mapping[str, Verdict], deal: Deal, report: Path, known: Catalog) -> bytes:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from exaplan.cli import options as opt
 from exaplan.cli.answering import COMPILING
-from exaplan.cli.output import check_out, guarded, patience
+from exaplan.cli.output import check_out, flagged, guarded, patience
 from exaplan.cli.showing import one_form, show, show_csv, spoken
 from exaplan.errors import InputError, Place
 
@@ -137,7 +135,7 @@ def own(
 
         known = load(catalog)
         cluster = cluster_of({"chip": chip, "count": count, "node": node, "site": site}, known)
-        with _flagged():
+        with flagged(FLAGS):
             made = exaplan.own(
                 known,
                 cluster,
@@ -152,22 +150,10 @@ def own(
     show(lambda: money.owned_json(made, known), lambda: money.owned_view(made, known), as_json, out)
 
 
-FLAGS = {
+FLAGS = {  # of the fields that `own` refuses
     "lifetime": "--life",
     **{name: f"--{name}" for name in ("cooling", "facility", "node", "residual", "utilisation", "wacc")},
 }
-
-
-@contextmanager
-def _flagged() -> Iterator[None]:
-    """A refusal of the verb names the flag that its field came from."""
-    try:
-        yield
-    except InputError as error:
-        flag = FLAGS.get(error.place.field or "") if error.place.file is None else None
-        if flag is None:
-            raise
-        raise InputError(error.problem, hint=error.hint, place=Place(flag)) from None
 
 
 def _share(text: str | None, flag: str) -> float | None:

@@ -9,7 +9,7 @@ import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import ParamSpec
 
@@ -51,6 +51,18 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             raise _internal(error) from error
 
     return run
+
+
+@contextlib.contextmanager
+def flagged(flags: Mapping[str, str]) -> Iterator[None]:
+    """A refusal of a field, in no file, names the flag that the field came from."""
+    try:
+        yield
+    except InputError as error:
+        flag = flags.get(error.place.field or "") if error.place.file is None else None
+        if flag is None:
+            raise
+        raise InputError(error.problem, hint=error.hint, place=Place(flag)) from None
 
 
 def _debugging() -> bool:

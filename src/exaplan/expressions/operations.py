@@ -62,7 +62,7 @@ CALLS: Mapping[str, Callable[..., float]] = {
     "log": math.log,
     "exp": math.exp,
     "sqrt": math.sqrt,
-    "round": lambda x, digits=0.0: round(x, int(max(-300, min(300, digits)))),
+    "round": lambda x, digits=0.0: round(x, int(digits)),
 }
 
 

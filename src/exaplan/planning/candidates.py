@@ -220,7 +220,7 @@ def _unnamed(ask: Ask, catalog: Catalog, cluster: Cluster, places: tuple[Site, .
     day = ask.start.isoformat() if ask.start else ""
     paid = _paid(ask, until(catalog, day) if day else catalog, cluster, places)
     if not any(paid.values()) and day and any(_paid(ask, catalog, cluster, places).values()):
-        raise InputError(f"its only price is of a later year than {day}: name the chip to use that price")
+        raise InputError(f"its only price is of more than a season after {day}: name the chip to use that price")
     out = {}
     for site in places:
         there = stands_there(catalog, cluster, site.country, day)

@@ -136,7 +136,15 @@ def law_of(ask: Ask, catalog: Catalog) -> Law | None:
     deal = deal_of(ask, catalog)
     if deal is None or ask.terms == "own":
         return None
-    return Law(deal, catalog.rules, tuple(ask.law.accept), catalog.sold)
+    return Law(deal, catalog.rules, accepted(ask.law.accept), catalog.sold)
+
+
+def accepted(words: Sequence[str]) -> tuple[str, ...]:
+    """The verdicts that an asker accepts who names some: whoever takes a licence takes what is free, too; what is
+    unknown is no milder than any."""
+    known = [ORDER.index(word) for word in words if word != "unknown"]
+    found = ORDER[: max(known, default=1) + 1]
+    return (*found, "unknown") if "unknown" in words else found
 
 
 def deal_of(ask: Ask, catalog: Catalog) -> Deal | None:

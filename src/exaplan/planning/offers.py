@@ -211,9 +211,12 @@ def _server(catalog: Catalog, node: Node, chip: Chip, on: str, place: str) -> As
     own, mine = node.figures.get("price"), 1.0 / node.chips
     found = []
     if own is not None and own.value is not None:
-        found.append(Asked(own, mine, "" if own.source.startswith("user") else HOME))
+        user = own.source.startswith("user")
         if not own.date:
-            return found[0]  # the asker's own node file: prices of the catalogue are dated
+            return Asked(own, mine, "" if user else HOME)  # a node file's own: prices of the catalogue are dated
+        listed = any(row.item == node.name and row.kind == "system" for row in catalog.prices)
+        if user or not listed:  # what the table lists has its place, currency and VAT there
+            found.append(Asked(own, mine, "" if user else HOME))
     for name, kind, unit in ((node.name, "system", mine), (chip.name, "server", 1.0)):
         row = _read(catalog, name, kind, on, place, unit)
         found += [row] if row else []

@@ -90,14 +90,26 @@ def law_cost(best: Draft, free: Draft | None, goal: Goal) -> tuple[str, ...]:
     times = (best.step, free.step) if step else (best.time, free.time)
     parts = [f"{chips_of(best)} instead of {chips_of(free)}", _against("deadline", *times)]
     if not step and best.cost is not None and free.cost is not None:
-        parts.append(f"{_against('money', best.cost, free.cost)}{_ways(best, free)}")
+        parts.append(_paid(best, free, best.cost, free.cost))
     return (f"what the law cost: {'; '.join(parts)}",)
 
 
-def _ways(best: Draft, free: Draft) -> str:
-    """How the two plans are paid, where they differ in it."""
+def _paid(best: Draft, free: Draft, mine: float, other: float) -> str:
+    """Both costs; where the two plans are paid in different ways no ratio, but the run's share of a purchase."""
     ways = [item.bill.quote.terms if item.bill else "" for item in (best, free)]
-    return "" if ways[0] == ways[1] else f", {ways[0]} instead of {ways[1]}"
+    if ways[0] == ways[1]:
+        return _against("money", mine, other)
+    told = f"{amount('money', mine)}{_share(best)} instead of {amount('money', other)}{_share(free)}"
+    return f"{told}, {ways[0]} instead of {ways[1]}"
+
+
+def _share(item: Draft) -> str:
+    """That a cost is a whole purchase, and what of it the run wears off; "" where it is not."""
+    bill = item.bill
+    if bill is None or not bill.whole or not bill.base:
+        return ""
+    worn = bill._replace(whole=False).cost(item.time)
+    return f" (the whole purchase, of which this run wears off {amount('money', worn)})"
 
 
 def _against(name: str, mine: float, free: float) -> str:

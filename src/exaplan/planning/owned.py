@@ -80,6 +80,9 @@ def held_of(
     rated = nodes * power
     draw = (watts, watts, watts) if watts is not None else scaled(span_of(owning["load"]), rated)
     kind = cooling or burden.cooling_of(catalog, cluster)
+    if kind == "air" and power > span_of(owning["air.limit"])[2]:
+        problem = f"air does not carry away the {power / 1e3:,.0f} kW of a {cluster.node.name}"
+        raise InputError(problem, hint="take liquid or sea-water", place=Place(field="cooling"))
     return Held(
         catalog, cluster, owning, asked, basis, on, kind, hall, rated, draw, _pue(cluster, owning, kind, bool(cooling))
     )

@@ -48,7 +48,7 @@ def own(
     rent = quote.rate * offers.HOUR if quote else None
     even = _break_even(held, rent, running)
     return Owned(
-        cluster=cluster,
+        cluster=replace(cluster, count=held.count),
         cooling=held.cooling,
         capital=capital,
         running=running,
@@ -293,7 +293,8 @@ def _assumptions(held: Held, rent: offers.Quote | None, even: float | None) -> I
         yield "no rent of this chip is known, so there is no break-even"
     elif even is None:
         yield "the hardware wears out before it has cost less cash than renting"
-    yield "all-in: hardware and what its life wears off the hall; chip: hardware and the whole hall"
+    worn = held.figure("lifetime")[0] / held.figure("facility_lifetime")[0]
+    yield f"all-in: hardware and {worn:.0%} of the hall, what its life wears off; chip: hardware and the whole hall"
     yield "embodied carbon is that of an eight-chip server per chip, whatever the chip"
     flow = _flow(held)
     if flow is not None:

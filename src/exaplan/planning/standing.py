@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from exaplan.catalog import Catalog
+from exaplan.catalog import Catalog, tuning
+from exaplan.catalog.days import gap
 from exaplan.catalog.prices import HOME, Price
 from exaplan.nouns import Cluster
 
+DAY = 86400.0
 SOLD = ("chip", "server", "system")  # kinds of prices at which a chip is sold
 
 
 def timely(date: str, day: str) -> bool:
-    """Whether a price says something of a day (ISO): it was asked before it, or in the same year, since many prices
-    have no more than a year. One of a later year does not say that the chip could be had so early."""
-    return date[:4] <= day[:4]
+    """Whether a price says something of a day (ISO): it was asked before it, or no more than a season after it."""
+    return date <= day or gap(date, day) <= season()
+
+
+def season() -> float:
+    """How far a price may be from a day without being told to be of another time. [s]"""
+    return float(tuning.yaml_data("fits/tax.yaml")["late"]["days"]) * DAY
 
 
 def with_prices(catalog: Catalog, rows: Iterable[Price]) -> Catalog:
@@ -25,7 +31,7 @@ def with_prices(catalog: Catalog, rows: Iterable[Price]) -> Catalog:
 
 
 def until(catalog: Catalog, day: str) -> Catalog:
-    """The catalogue without prices of later years than a day's."""
+    """The catalogue without prices that come too late for a day."""
     return with_prices(catalog, (row for row in catalog.prices if timely(row.date, day)))
 
 
@@ -36,7 +42,7 @@ def rented_there(catalog: Catalog, chip: str, country: str) -> bool:
 
 def stands_there(catalog: Catalog, cluster: Cluster, country: str, day: str) -> bool:
     """Whether a chip can stand in a country (ISO) to be rented: not where its usual node is an instance of some cloud,
-    nobody is known to sell it, and no rent was asked there up to the year of the day ("" = ever)."""
+    nobody is known to sell it, and no rent was asked there that says something of the day ("" = ever)."""
     node, chip = cluster.node, cluster.chip
     if node.provider in ("", chip.vendor) or node.price is not None or country == HOME:
         return True

@@ -285,8 +285,8 @@ def _results(answer: CaseAnswer) -> list[RenderableType]:
     hows, asked = answer.ask.get("steps", {}), answer.ask.get("answer")
     rows = [
         [
-            Text(name, overflow="fold", style="bold" if name == asked else ""),
-            Text(str(hows.get(name, "")), overflow="fold"),
+            Text(name if name in hows else step_name(name), overflow="fold", style="bold" if name == asked else ""),
+            Text(str(hows.get(name) or word(f"cases.hows.{name}")), overflow="fold"),
             value_text(value, answer.unit if name == asked else ""),
         ]
         for name, value in answer.results.items()

@@ -16,6 +16,7 @@ FIXED = ("rank", "layout", "micro_batch", "recompute", "zero", "step_time", "mfu
 WHOLE = (("time", "time"), ("cost", "money"), ("energy", "energy"), ("carbon", "mass"))
 LEFT = ("chip", "layout", "recompute", "site")
 POINT = ("time", "cost", "energy", "carbon")
+SMALL = 0.02  # share of a cost below which its parts are told together
 ALIKE = 3
 RUNNING = ("electricity", "cooling", "facility", "staff", "maintenance", "water")  # parts of a cost, paid as they come
 NO_CASH = ("financing", "residual")  # parts of a cost that nobody pays out
@@ -171,12 +172,11 @@ def offers_sheet(priced: Priced) -> Sheet:
     """Every known way to pay for a plan, the chosen one marked, with the source, day and place of its price."""
     rows = [_offer_row(offer, offer.terms == priced.terms) for offer in priced.offers]
     columns = ("terms", "paid", "capital", "share_of_run", "low", "high", "parts", "price")
-    return Sheet(columns, rows, word("plan.offers"), ("parts", "price"))
+    return Sheet(columns, rows, word("plan.offers"), ("parts", "price"), tight=True)
 
 
 def _offer_row(offer: Offer, chosen: bool) -> list[str]:
-    parts = sorted(offer.parts.items(), key=lambda item: -item[1])
-    shown = word("law.comma").join(f"{word(f'parts.{name}')} {signed_money(value)}" for name, value in parts if value)
+    shown = parts_text(offer)
     if offer.break_even is not None:
         shown += "; " + word("plan.break_even", time=amount(offer.break_even, "time"))
     ends = ("" if end is None else amount(end, "money") for end in (offer.low, offer.high))
@@ -185,6 +185,19 @@ def _offer_row(offer: Offer, chosen: bool) -> list[str]:
     upfront = amount(offer.capital, "money") if offer.capital else ""
     share = amount(offer.cost, "money")
     return [f"{mark}{offer.terms}", amount(paid_for(offer), "money"), upfront, share, *ends, shown, price]
+
+
+def parts_text(offer: Offer) -> str:
+    """What a cost is made of, the largest first; those below ``SMALL`` of it together."""
+    parts = sorted(offer.parts.items(), key=lambda item: -item[1])
+    large = {name: value for name, value in parts if abs(value) >= SMALL * abs(offer.cost)}
+    few = [value for name, value in parts if name not in large and value]
+    if len(few) > 1:
+        large["other"] = sum(few)
+    else:
+        large = dict(parts)
+    told = (f"{word(f'parts.{name}')} {signed_money(value)}" for name, value in large.items() if value)
+    return word("law.comma").join(told)
 
 
 def signed_money(value: float) -> str:

@@ -32,7 +32,9 @@ def plan_view(answer: Answer) -> list[RenderableType]:
     best = answer.estimates[0]
     short = f"#1: {layout_text(best.estimate.layout)}"
     full = [Text(told.best_line(best), style="bold"), drawn(whole_sheet(best, ""))]
-    caption = word("plan.caption_open" if several(answer) else "plan.caption", objective=answer.objective)
+    caption = word(
+        "plan.caption_open" if several(answer) else "plan.caption", objective=word(f"objectives.{answer.objective}")
+    )
     return [
         *header(answer),
         *_decision(answer),

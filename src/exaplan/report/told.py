@@ -164,7 +164,7 @@ def _held(answer: Answer) -> str:
 
 
 def _and(names: list[str]) -> str:
-    return f" {word('headline.and')} ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return word("headline.and").join(filter(None, (word("law.comma").join(names[:-1]), names[-1])))
 
 
 # ------------------------------------------------------------------------------------------ what holds it back
@@ -223,8 +223,8 @@ def counts_line(answer: Answer) -> str:
     told = word("plan.considered", considered=f"{answer.considered:,}")
     told += " " + word("plan.rate", rate=f"{answer.rate:,.0f}") if answer.rate else ""
     reasons = sorted(answer.rejected.items(), key=lambda item: -item[1])
-    rejected = ", ".join(f"{count:,} {reason}" for reason, count in reasons if count)
-    return told + (f"; {word('plan.rejected')}: {rejected}" if rejected else "")
+    rejected = word("law.comma").join(f"{count:,} {phrase(reason)}" for reason, count in reasons if count)
+    return told + (f"; {word('plan.rejected')}{word('law.colon')}{rejected}" if rejected else "")
 
 
 def assumed(answer: Answer) -> list[str]:

@@ -11,6 +11,11 @@ def verdict_word(name: str) -> str:
     return word(f"law.verdicts.{name}")
 
 
+def is_later(release: str, on: str) -> bool:
+    """Whether a chip came out after a day; False where either is unknown. release: a day, month or year."""
+    return bool(release and on) and release > on[: len(release)]
+
+
 def brief(verdict: Verdict) -> str:
     """A verdict in one line, with the clause that decided."""
     name = word("law.brief", chip=verdict.chip, verdict=verdict_word(verdict.verdict), name=phrase(verdict.class_name))

@@ -53,8 +53,6 @@ def decide(regime: Regime, values: dict[str, Any], letters: str = "all") -> Deci
     verdict, review = (held[0].verdict, held[0].review) if held else ("free", "")
     if verdict != "denial":
         missing = missing.union(*(one.missing for one in findings))
-    elif class_name:
-        missing = frozenset()
     order = (*held, *(one for one in findings if not one.verdict))
     weighed = _weighed((*steps, *(step for one in order for step in one.steps)))
     return Decision("unknown" if missing else verdict, review, class_name, weighed, missing, values)

@@ -96,9 +96,9 @@ def _common(first: Decision, leaves: list[Decision], axes: tuple[str, ...]) -> D
 
 
 def _pieces(regime: Regime, values: Values, axis: str) -> list[Piece]:
-    if axis in ("data_center", "planar"):
+    if axis == "data_center":
         return [Piece(float(flag), float(flag), {**values, axis: flag}) for flag in (False, True)]
-    if axis == "PD":
+    if axis in ("PD", "planar"):
         return _areas(regime, values)
     size = FIELDS[axis][2]
     area = values.get("AREA")
@@ -107,22 +107,23 @@ def _pieces(regime: Regime, values: Values, axis: str) -> list[Piece]:
     if axis == "TPP" and area:
         put = lambda at: {**values, "TPP": at, "PD": at / area}  # noqa: E731
         extra = [turn * area for turn in _turns(regime, values, "PD")]
-    elif axis == "TPP" and area == 0:
-        put = lambda at: {**values, "TPP": at, "PD": 0.0}  # noqa: E731
     edges = [0.0, *sorted({turn for turn in (*_turns(regime, values, axis), *extra) if turn > 0}), math.inf]
     return [Piece(low * size, high * size, put(_middle(low, high))) for low, high in _pairs(edges)]
 
 
 def _areas(regime: Regime, values: Values) -> list[Piece]:
-    """Pieces of the applicable area [m2]: none at all (planar), then between the areas at which PD crosses a line."""
+    """Pieces of the applicable area [m2]: none at all (planar), then between the areas at which PD crosses a line.
+
+    Without performance every area has PD 0; where it is unknown each PD may come with any area.
+    """
     pieces = [Piece(0.0, 0.0, {**values, "PD": 0.0, "planar": True})]
     performance = values.get("TPP")
-    if not performance:
-        return pieces
+    if performance == 0:
+        return [*pieces, Piece(0.0, math.inf, {**values, "PD": 0.0, "planar": False})]
     densities = [math.inf, *sorted({turn for turn in _turns(regime, values, "PD") if turn > 0}, reverse=True), 0.0]
     for high, low in _pairs(densities):
-        small = performance / high * 1e-6 if high < math.inf else 0.0
-        large = performance / low * 1e-6 if low > 0 else math.inf
+        small = performance / high * 1e-6 if performance and high < math.inf else 0.0
+        large = performance / low * 1e-6 if performance and low > 0 else math.inf
         pieces.append(Piece(small, large, {**values, "PD": _middle(low, high), "planar": False}))
     return pieces
 

@@ -169,8 +169,10 @@ class Book:
         memberships = [m for rule in rules for m in rule.memberships if m.start <= on]
         members = {group.key: self._members(name, memberships) for name, group in self.groups.items()}
         doubtful = {group.key: members[group.key] for group in self.groups.values() if group.read == "recalled"}
-        awaited = (p for rule in rules for p in reversed(rule.provisions) if p.comply > on)
-        upcoming = {p.rule: p.comply for p in awaited if not (_ended(p, changes, on) or _halted(p, changes, on))}
+        awaited = sorted((p for rule in rules for p in rule.provisions if p.comply > on), key=lambda p: p.comply)
+        upcoming = {
+            p.rule: p.comply for p in reversed(awaited) if not (_ended(p, changes, on) or _halted(p, changes, on))
+        }
         return _sorted(actives, members, doubtful, tuple(sorted(upcoming.items())))
 
     def _once(self, active: Active) -> Active:

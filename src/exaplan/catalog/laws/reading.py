@@ -28,7 +28,7 @@ from exaplan.catalog.laws.nouns import (
 from exaplan.catalog.loader import read_text, read_yaml
 from exaplan.catalog.sheet import Sheet
 from exaplan.errors import CatalogError, Place
-from exaplan.expressions import Expression, parse
+from exaplan.expressions import FUNCTIONS, WORDS, Expression, parse
 from exaplan.nouns import Source
 
 FOLDER = "rules"
@@ -162,6 +162,8 @@ class _RuleFile:
     def _threshold(self, name: str) -> Threshold:
         sheet = Sheet(self.sheet.document, self.sheet.sources, self.sheet.own, (*self.sheet.root, "thresholds", name))
         sheet.allow(("value", "unit", "note"))
+        if name in names_of(self.groups) or name in FUNCTIONS or name.lower() in WORDS:
+            sheet.fail(f"`{name}` is a name of its own in tests", "call the threshold otherwise, e.g. `line`")
         value = sheet.body.get("value")
         if isinstance(value, bool) or not isinstance(value, int | float):
             sheet.fail(f"the threshold `{name}` has no number", "write `value: 4800`", "value")

@@ -7,15 +7,16 @@ is searched once: layouts depend on neither prices nor dates, so each day and ea
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from exaplan.answers.tax import BreakEven, Tax, TaxPoint, TaxSide
 from exaplan.ask import Ask
 from exaplan.catalog import Catalog
+from exaplan.errors import NoPlan
 from exaplan.nouns import Verdict
 from exaplan.planning.legal import mindful, undecided
-from exaplan.planning.taxing.doubts import doubts
+from exaplan.planning.taxing.doubts import doubts, harmless, untold
 from exaplan.planning.taxing.even import break_even, domestic
 from exaplan.planning.taxing.field import Field, searched
 from exaplan.planning.taxing.market import TERMS, Day, Market, on_day
@@ -24,32 +25,54 @@ from exaplan.planning.taxing.series import days
 from exaplan.planning.taxing.sides import Cap, Costs, costs, side
 
 __all__ = ["tax"]
+TOLD = {"buy": "bought", "rent": "rented"}
 
 
 def tax(ask: Ask, catalog: Catalog, since: date | None = None, step: str = "quarter") -> Tax:
     """The AI tax of a work under the law of its ask; with ``since`` as a series from that day on, by ``step`` (month,
     quarter, year)."""
+    dates = () if since is None else days(since, _last(ask, catalog), step)
     asked = question_of(ask, catalog)
     deal = asked.law.deal
     market = Market(catalog, deal.to, asked.ask.law.vat == "paid")
-    dates = () if since is None else days(since, date.fromisoformat(deal.on), step)
     field = _field(asked, market)
     day = on_day(asked.law, deal.on, market)
     cap, told = _cap(asked, field, day)
     made = {terms: costs(asked, field, day, terms, cap) for terms in TERMS}
     sides = {terms: side(asked, field, found) for terms, found in made.items()}
+    series = tuple(_point(asked, field, on_day(asked.law, one, market)) for one in dates)
+    _check_told(sides, series)
     return Tax(
         ask=asked.ask.resolved(),
         deal=deal,
         headline=_headline(asked.ask, sides),
         sides=sides,
         break_even=_break_even(asked, field, day, made),
-        series=tuple(_point(asked, field, on_day(asked.law, one, market)) for one in dates),
+        series=series,
         verdicts=_verdicts(day, made),
         counterfactual=_counterfactual(asked.ask),
         assumptions=(*asked.notes, *_assumptions(field, day), *told, *_duties(day, made)),
-        warnings=_warnings(asked, day, made),
+        warnings=_warnings(asked, field, day, made),
         provenance={"deadline": asked.deadline, "chips": len(field.entries), "considered": field.scored},
+    )
+
+
+def _last(ask: Ask, catalog: Catalog) -> date:
+    """The day of the tax, and the last of a series."""
+    return ask.dated(catalog.rules.through).law.on or date.fromisoformat(catalog.rules.through)
+
+
+def _check_told(sides: Mapping[str, TaxSide], series: Sequence[TaxPoint]) -> None:
+    """Refuse a question of which no side has a number on any day; each side says why."""
+    every = [item for found in (sides, *(point.sides for point in series)) for item in found.values()]
+    if any(item.tax is not None for item in every):
+        return
+    free = any(item.reference is not None for item in sides.values())
+    raise NoPlan(
+        "no AI tax can be told: " + "; ".join(f"{TOLD[terms]}, {item.why}" for terms, item in sides.items()),
+        limit="law" if free else "deadline",
+        hint="ask for another day, place or deadline, for more chips to be had (--available), or accept what a licence "
+        "may be had for (--accept licence)",
     )
 
 
@@ -126,6 +149,13 @@ def _assumptions(field: Field, day: Day) -> tuple[str, ...]:
     ]
     if away:
         told.append(f"on no side for rent, being only in clouds of which no rent there is known: {', '.join(away)}")
+    bare_ones = [
+        item.chip.name
+        for item in field.entries.values()
+        if day.out(item.chip) and not any(day.quotes(item.cluster, day.market.taxed, terms) for terms in TERMS)
+    ]
+    if bare_ones:
+        told.append(f"left out, as no price of them says something of {day.on}: {', '.join(bare_ones)}")
     there = [chip.name for chip in out if day.usable(chip, "rent") and not day.law.usable(chip)]
     if there:
         told.append(f"rented from what the law let in before: {', '.join(there)}")
@@ -146,7 +176,12 @@ def _duties(day: Day, made: Mapping[str, Costs]) -> tuple[str, ...]:
     )
 
 
-def _warnings(asked: Question, day: Day, made: Mapping[str, Costs]) -> tuple[str, ...]:
+def _warnings(asked: Question, field: Field, day: Day, made: Mapping[str, Costs]) -> tuple[str, ...]:
     """What makes the tax less sure, and what a reader should know of the chips of the local plans."""
     best = [found.local.entry.chip for found in made.values() if found.local]
-    return (*doubts(made), *mindful(day.law, {chip.name: chip for chip in best}.values(), asked.site))
+    return (
+        *harmless(field, day),
+        *untold(day),
+        *doubts(made),
+        *mindful(day.law, {chip.name: chip for chip in best}.values(), asked.site),
+    )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 
 from exaplan.catalog import Catalog
 from exaplan.catalog.prices import HOME
 from exaplan.nouns import Chip, Cluster, Duty
 from exaplan.planning.legal import Law, released
 from exaplan.planning.offers import Basis, Quote, quotes
-from exaplan.planning.standing import rented_there, stands_there, timely, until
+from exaplan.planning.standing import stands_there, timely, until
 from exaplan.rules import timeline
 
 TERMS = ("buy", "rent")
@@ -24,7 +25,7 @@ class Market:
     country: str
     vat: bool
     _known: dict[tuple[str, str, Basis, str], tuple[Quote, ...]] = field(default_factory=dict, compare=False)
-    _years: dict[str, Catalog] = field(default_factory=dict, compare=False)
+    _days: dict[str, Catalog] = field(default_factory=dict, compare=False)
 
     @property
     def home(self) -> Basis:
@@ -42,7 +43,7 @@ class Market:
         return Basis(place=self.country, duties=True, parent=True, vat=self.vat)
 
     def quotes(self, cluster: Cluster, day: str, basis: Basis, terms: str) -> tuple[Quote, ...]:
-        """The ways to pay for the chip of a cluster, at prices of no later year than the day's."""
+        """The ways to pay for the chip of a cluster, at prices that say something of the day."""
         key = (cluster.chip.name, day, basis, terms)
         if key not in self._known:
             found = quotes(self.until(day), cluster, terms, day, basis=basis)
@@ -50,19 +51,14 @@ class Market:
         return self._known[key]
 
     def until(self, day: str) -> Catalog:
-        """The catalogue without prices of later years."""
-        year = day[:4]
-        if year not in self._years:
-            self._years[year] = until(self.catalog, day)
-        return self._years[year]
+        """The catalogue without prices that come too late for the day."""
+        if day not in self._days:
+            self._days[day] = until(self.catalog, day)
+        return self._days[day]
 
     def priced(self, cluster: Cluster) -> bool:
         """Whether any price of a chip is known, of any day and place: every basis looks everywhere in the end."""
         return bool(quotes(self.catalog, cluster, "any", basis=self.home))
-
-    def rented_there(self, chip: Chip, day: str) -> bool:
-        """Whether a rent of the chip was asked in the destination itself, up to the year of the day."""
-        return rented_there(self.until(day), chip.name, self.country)
 
     def stands_there(self, cluster: Cluster, day: str) -> bool:
         """Whether a chip can stand in the destination to be rented."""
@@ -108,10 +104,16 @@ class Day:
         """The ways to pay for the chip of a cluster, with what the rules themselves take of a chip that comes from
         abroad, where duties are counted."""
         found = self.market.quotes(cluster, self.on, basis, terms)
+        if basis == self.market.home and self._local_only(cluster.chip, found):
+            found = self.market.quotes(cluster, self.on, self.market.local, terms)
         rate = sum(duty.rate for duty in self.taken(cluster.chip)) if basis.duties and terms == "buy" else 0.0
         if not rate:
             return found
         return tuple(quote if quote.place == self.market.country else dutied(quote, rate) for quote in found)
+
+    def _local_only(self, chip: Chip, found: tuple[Quote, ...]) -> bool:
+        """Whether a chip has its price of the destination at home, too: it is made there, or sold nowhere else."""
+        return self.law.domestic(chip) or any(quote.place == self.market.country for quote in found)
 
     def taken(self, chip: Chip) -> tuple[Duty, ...]:
         """Duties of the rules that the buyer bears: a share of the seller's revenue is in the seller's price."""
@@ -124,18 +126,20 @@ class Day:
     def usable(self, chip: Chip, terms: str) -> bool:
         """Whether a chip may be bought, or rented, in the destination.
 
-        What the law let in before is there to be rented: a chip of which a rent is known there, and that could be
-        had under the law on some earlier day since its release.
+        What the law let in before is there to be rented: a chip that could be had under the law on some day since its
+        release.
         """
-        if self.law.usable(chip):
-            return True
-        return terms == "rent" and self.market.rented_there(chip, self.on) and was_usable(self.law, chip)
+        return self.law.usable(chip) or (terms == "rent" and was_usable(self.law, chip))
 
 
 def was_usable(law: Law, chip: Chip) -> bool:
-    """Whether a chip could be had on some day since its release up to that of the law."""
-    since = (chip.release + "-01-01"[len(chip.release) - 4 :])[:10] if chip.release else ""
-    if not since or since > law.deal.on:
+    """Whether a chip could be had on some day since its release up to that of the law. Of the time before the first
+    rule of chips only its eve counts: older rules are encoded coarsely."""
+    if not chip.release:
+        return False
+    eve = (date.fromisoformat(law.book.since) - timedelta(days=1)).isoformat()
+    since = max((chip.release + "-01-01"[len(chip.release) - 4 :])[:10], eve)
+    if since > law.deal.on:
         return False
     found = timeline(law.sold(chip), law.deal, law.book, since=since)
     return any(verdict.verdict in law.accept for on, verdict in found if on <= law.deal.on)

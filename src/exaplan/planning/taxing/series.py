@@ -14,15 +14,15 @@ def days(since: date, last: date, step: str) -> tuple[str, ...]:
     """ISO dates, ascending."""
     if step not in MONTHS:
         hint = f"choose {', '.join(MONTHS)}"
-        raise InputError(f"unknown step of a series {step!r}", hint=hint, place=Place(field="step"))
+        raise InputError(f"unknown step of a series {step!r}", hint=hint, place=Place("--step"))
     if since > last:
         hint = f"give a day up to {last.isoformat()} (law.on)"
         problem = f"the series begins on {since.isoformat()}, after its last day"
-        raise InputError(problem, hint=hint, place=Place(field="from"))
+        raise InputError(problem, hint=hint, place=Place("--from"))
     found = {since, last} | {day for day in _begins(since, last, MONTHS[step]) if since < day < last}
     if len(found) > MOST:
         hint = "take a coarser step, or a later first day"
-        raise InputError(f"the series has {len(found)} days, more than {MOST}", hint=hint, place=Place(field="from"))
+        raise InputError(f"the series has {len(found)} days, more than {MOST}", hint=hint, place=Place("--from"))
     return tuple(day.isoformat() for day in sorted(found))
 
 

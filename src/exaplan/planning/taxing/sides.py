@@ -12,12 +12,13 @@ counts and layouts that meet the deadline.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from exaplan import draws
 from exaplan.answers import Priced
 from exaplan.answers.tax import TaxSide
+from exaplan.catalog import fits
 from exaplan.nouns import Chip
 from exaplan.planning.drafts import Draft
 from exaplan.planning.limits import amount, chips_of
@@ -30,6 +31,7 @@ from exaplan.planning.taxing.question import Question
 
 WORD = {"buy": "purchase price", "rent": "rent"}
 Cap = Callable[[Chip], float]
+SAME = 1e-3  # costs that differ by less are told as the same [ratio]
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,24 @@ class Best:
     top: float
 
 
-def least(asked: Question, entries: Sequence[Entry], day: Day, basis: Basis, terms: str, cap: Cap) -> Best | None:
+def expected(made: Draft) -> float | None:
+    """What a draft is expected to cost. [USD]"""
+    return made.cost
+
+
+def least(
+    asked: Question,
+    entries: Sequence[Entry],
+    day: Day,
+    basis: Basis,
+    terms: str,
+    cap: Cap,
+    by: Callable[[Draft], float | None] = cost_top,
+) -> Best | None:
     """The least upper end of the cost over chips, counts and layouts that meet the deadline; None where nothing does.
 
-    As ``plan`` ranks: the least of many noisy expectations flatters what nobody has measured.
+    As ``plan`` ranks: the least of many noisy expectations flatters what nobody has measured. by: what is to be least
+    instead, no less than the expected cost; it is the ``top`` of what is found.
     """
     best: Best | None = None
     for entry in entries:
@@ -56,7 +72,7 @@ def least(asked: Question, entries: Sequence[Entry], day: Day, basis: Basis, ter
             made = entry.bought(row, paid, asked)
             if best is not None and (made.cost is None or made.cost >= best.top):
                 continue
-            top = cost_top(made)
+            top = by(made)
             if made.cost is not None and top is not None and (best is None or top < best.top):
                 best = Best(entry, made, made.cost, top)
     return best
@@ -64,11 +80,14 @@ def least(asked: Question, entries: Sequence[Entry], day: Day, basis: Basis, ter
 
 @dataclass(frozen=True)
 class Costs:
-    """C0 to C4 of one way to pay on one day; None where there is no plan."""
+    """C0 to C4 of one way to pay on one day; None where there is no plan. measured: the reference among chips whose
+    kernels were measured, where it is none of them itself; hopeful: the local plan of the least expected cost."""
 
     terms: str
     day: Day
     steps: tuple[Best | None, ...]
+    measured: Best | None = None
+    hopeful: Best | None = None
 
     @property
     def reference(self) -> Best | None:
@@ -88,7 +107,11 @@ def costs(asked: Question, field: Field, day: Day, terms: str, cap: Cap) -> Cost
     market = day.market
     ways = ((out, market.home, free), (own, market.home, free), (own, market.local, free), (own, market.taxed, free),
             (own, market.taxed, cap))  # fmt: skip
-    return Costs(terms, day, tuple(least(asked, chips, day, basis, terms, most) for chips, basis, most in ways))
+    steps = tuple(least(asked, chips, day, basis, terms, most) for chips, basis, most in ways)
+    sure = [entry for entry in out if fits.measured(entry.chip.architecture)]
+    doubtful = steps[0] is not None and steps[0].entry not in sure
+    measured = least(asked, sure, day, market.home, terms, free) if doubtful else None
+    return Costs(terms, day, steps, measured, least(asked, own, day, market.taxed, terms, cap, by=expected))
 
 
 def entries_of(field: Field, day: Day, terms: str) -> list[Entry]:
@@ -110,7 +133,8 @@ def side(asked: Question, field: Field, made: Costs) -> TaxSide:
         reason = why(asked, field, made)
         return TaxSide(made.terms, None, parts, reference=first, local=second, why=reason, notes=notes)
     tax = local.cost / reference.cost - 1.0
-    low, high = _range(first, second, same_chip=reference.entry is local.entry)
+    same = reference.entry is local.entry
+    low, high = (tax, tax) if same and _one_price(reference, local) else _range(first, second, same_chip=same)
     return TaxSide(
         made.terms,
         tax,
@@ -137,6 +161,19 @@ def _parts(made: Costs) -> dict[str, float | None]:
         name: None if first is None or now is None or before is None else (now - before) / first
         for name, before, now in zip(names, known, known[1:], strict=False)
     }
+
+
+def _one_price(first: Best, second: Best) -> bool:
+    """Whether two plans of a chip are of one size at one published price: only duties and VAT are between them."""
+    mine, other = (item.draft.bill.quote if item.draft.bill else None for item in (first, second))
+    if mine is None or other is None or first.entry.chip.name != second.entry.chip.name:
+        return False
+    sizes = {(item.draft.option.cluster.count, item.draft.layout) for item in (first, second)}
+    return len(sizes) == 1 and (mine.figure.source, mine.figure.date, mine.place) == (
+        other.figure.source,
+        other.figure.date,
+        other.place,
+    )
 
 
 def _range(reference: Priced, local: Priced, same_chip: bool) -> tuple[float, float]:
@@ -192,10 +229,26 @@ STEPS = (
 
 def _notes(made: Costs) -> tuple[str, ...]:
     """The plan behind each of the five costs."""
-    return tuple(
+    told = tuple(
         f"C{index} {name}: " + ("no plan" if best is None else f"{chips_of(best.draft)}, {_paid(best)}")
         for index, (name, best) in enumerate(zip(STEPS, made.steps, strict=True))
     )
+    return (*told, *_beside(made))
+
+
+def _beside(made: Costs) -> Iterator[str]:
+    """What the tax would be against a measured reference, and by the expected cost alone."""
+    reference, local, sure, hopeful = made.reference, made.local, made.measured, made.hopeful
+    if reference is None or local is None:
+        return
+    if sure is not None:
+        what = f"{sure.entry.chip.name}, {amount('money', sure.cost)}"
+        share = local.cost / sure.cost - 1.0
+        yield f"against the best chip whose kernels were measured ({what}): {share:+.0%}"
+    if hopeful is not None and hopeful.cost < local.cost * (1.0 - SAME):
+        what = f"{chips_of(hopeful.draft)}, {amount('money', hopeful.cost)}"
+        share = hopeful.cost / reference.cost - 1.0
+        yield f"by the expected cost alone, whatever its upper end ({what}): {share:+.0%}"
 
 
 def _paid(best: Best) -> str:

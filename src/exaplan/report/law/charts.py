@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -19,17 +19,18 @@ from exaplan.report.words import phrase, word
 VERDICTS = ("free", "notify", "licence", "denial", "unknown")
 #: told apart by people who see red and green alike: blue to orange to dark red, grey for what is not known
 HUES = dict(zip(VERDICTS, (COLOURS[0], COLOURS[6], COLOURS[1], "#a0202e", OTHER), strict=True))
+PALE = 0.3  # opacity of a chip that was not out yet
 LONG = 0.09  # share of the time drawn from which a stretch is long enough to be written on
 DARK = ("free", "denial")  # verdicts whose colour needs white letters
 Lines = Sequence[Mapping[str, Any]]  # of rules.thresholds
 
 
-def chips_chart(verdicts: Iterable[Verdict], lines: Lines) -> Chart | None:
+def chips_chart(verdicts: Iterable[Verdict], lines: Lines, later: Collection[str] = ()) -> Chart | None:
     """TPP against performance density, log-log; regions of the classes behind, chips coloured by verdict.
 
-    None where no chip has both numbers.
+    None where no chip has both numbers. later: names of chips that were not out yet; they are drawn pale.
     """
-    rows = [row for row in map(_chip, verdicts) if row]
+    rows = [row | {"opacity": PALE if row["chip"] in later else 0.95} for row in map(_chip, verdicts) if row]
     if not rows:
         return None
     lines = [line for line in lines if line.get("data_center") is not False] or lines  # the others would lie on top
@@ -152,8 +153,9 @@ def _dots(rows: list[Chart], x: Chart, y: Chart) -> Chart:
     kinds = [word("charts.data_center"), word("charts.others")]
     shape: Chart = {"field": "made_for", "type": "nominal", "title": word("charts.made_for")}
     shape["scale"] = {"domain": kinds, "range": ["circle", "triangle-up"]}
-    mark = {"type": "point", "filled": True, "size": 62, "opacity": 0.95, "stroke": INK, "strokeWidth": 0.5}
-    shown = {"color": colour, "shape": shape, "tooltip": tips}
+    mark = {"type": "point", "filled": True, "size": 62, "stroke": INK, "strokeWidth": 0.5}
+    opacity = {"field": "opacity", "type": "quantitative", "scale": None, "legend": None}
+    shown = {"color": colour, "shape": shape, "opacity": opacity, "tooltip": tips}
     return {"data": {"values": rows}, "mark": mark, "encoding": {"x": x, "y": y, **shown}}
 
 

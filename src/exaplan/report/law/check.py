@@ -14,7 +14,7 @@ from exaplan.catalog import Catalog
 from exaplan.nouns import Clause, Deal, Missing, Verdict
 from exaplan.report import citing
 from exaplan.report.law.to_json import Steps
-from exaplan.report.screen import amount, heading, listed, percent, table
+from exaplan.report.screen import amount, heading, indented, listed, percent, table
 from exaplan.report.sheets import NONE
 from exaplan.report.verdicts import decisive, verdict_word
 from exaplan.report.words import phrase, rule_title, spoken, word
@@ -111,7 +111,8 @@ def clauses_view(verdict: Verdict, catalog: Catalog) -> list[RenderableType]:
     asleep = [clause for clause in clauses if clause.holds is not False and not clause.enforced]
     others = [clause for clause in clauses if clause.holds is False]
     return [
-        *([heading(word("law.decided"))] if met else [Text(word("law.no_clause"))]),
+        *([heading(word("law.hangs" if verdict.verdict == "unknown" else "law.decided"))] if met else []),
+        *([] if met else [Text(word("law.no_clause"))]),
         *_blocks(met, catalog),
         *([heading(word("law.asleep"))] if asleep else []),
         *_blocks(asleep, catalog),
@@ -125,7 +126,7 @@ def _blocks(clauses: Sequence[Clause], catalog: Catalog) -> Iterator[RenderableT
     once."""
     cited: set[str] = set()
     for clause in clauses:
-        yield Text(f"  {clause_name(clause, catalog)}", style="bold")
+        yield indented(clause_name(clause, catalog), "bold")
         source = "" if clause.rule in cited else citation(clause.rule, catalog)
         cited.add(clause.rule)
         test = word("law.tested", holds=held(clause.holds), test=clause.test)
@@ -199,7 +200,7 @@ def quantity(name: str, value: float | None) -> str:
 
 
 def threshold_texts(deal: Deal, catalog: Catalog) -> dict[str, str]:
-    """tpp and pd -> the lines of that day, each with its class."""
+    """tpp and pd -> the lines of that day, one below the other, each with its classes."""
     boxes = rules.thresholds(deal, catalog.rules)
     found: dict[str, list[str]] = {"tpp": [], "pd": []}
     for name, texts in found.items():
@@ -207,9 +208,10 @@ def threshold_texts(deal: Deal, catalog: Catalog) -> dict[str, str]:
         for box in boxes:
             if not str(box["class"]).startswith(FREE_CLASS):
                 named.setdefault(float(box[f"{name}_low"]), {})[phrase(str(box["class"]))] = None
-        both = f" {word('headline.and')} "
-        texts += [f"{number(low)} ({both.join(sorted(named[low]))})" for low in sorted(named) if low > 0]
-    return {name: word("law.comma").join(texts) for name, texts in found.items()}
+        for low in sorted(named):
+            classes = word("law.comma").join(sorted(named[low], key=lambda name: (len(name), name)))
+            texts += [f"{number(low)}{word('law.colon')}{classes}"] if low > 0 else []
+    return {name: "\n".join(texts) for name, texts in found.items()}
 
 
 def missing_view(missing: Sequence[Missing]) -> list[RenderableType]:
@@ -259,10 +261,10 @@ def timeline_view(steps: Steps, catalog: Catalog) -> list[RenderableType]:
     return [
         heading(title),
         table(
-            ("since", "verdict", "class", "review", "decided_by", "title"),
+            ("since", "verdict", "class", "review", "decided_by"),
             [_step(day, verdict) for day, verdict in steps],
-            left=("review", "decided_by", "title"),
-            fixed=("verdict", "class"),
+            left=("class", "review", "decided_by"),
+            fixed=("verdict",),
             tight=True,
         ),
         *citing.told("law.assumes", last.assumes),
@@ -276,5 +278,4 @@ def _step(day: str, verdict: Verdict) -> list[object]:
     clause = decisive(verdict)
     told = Text(verdict_word(verdict.verdict), style=STYLES.get(verdict.verdict, "bold"))
     by = f"{clause.rule} {clause.clause}".strip() if clause else NONE
-    title = phrase(clause.title) if clause else NONE
-    return [day, told, phrase(verdict.class_name) or NONE, review(verdict) or NONE, by, title]
+    return [day, told, phrase(verdict.class_name) or NONE, review(verdict) or NONE, by]

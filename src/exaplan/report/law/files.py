@@ -13,7 +13,7 @@ from exaplan.report.law.charts import Lines, chips_chart, timeline_chart
 from exaplan.report.law.check import number, place_name, review, sentence
 from exaplan.report.law.to_json import Steps
 from exaplan.report.sheets import NONE, Sheet
-from exaplan.report.verdicts import decisive, verdict_word
+from exaplan.report.verdicts import decisive, is_later, verdict_word
 from exaplan.report.words import phrase, word
 
 NAMED = 3  # chips that a title names
@@ -22,8 +22,11 @@ NAMED = 3  # chips that a title names
 def chips_report(verdicts: Mapping[str, Verdict], lines: Lines, suffix: str, catalog: Catalog) -> bytes:
     """TPP against performance density of all chips on a day, with the lines of the classes; on a page the table too."""
     found = list(verdicts.values())
-    chart = chips_chart(found, lines)
     deal = found[0].deal if found else None
+    known = (name for name in verdicts if name in catalog.chips)
+    chart = chips_chart(
+        found, lines, [name for name in known if is_later(catalog.chip(name).release, deal.on if deal else "")]
+    )
     title = word("law.chips", to=place_name(deal.to, catalog), on=deal.on) if deal else word("law.no_steps")
     drawn = {"law": chart} if chart else {}
     below = [_section(chips_sheet(found), word("law.facts")), _sources(found, catalog)]

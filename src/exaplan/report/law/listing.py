@@ -16,11 +16,12 @@ from exaplan.report import citing
 from exaplan.report.law.check import STYLES, number, place_name, quantity, read_as
 from exaplan.report.law.to_json import chips_rows, sources_of
 from exaplan.report.listings import Row
-from exaplan.report.screen import heading, listed, table
+from exaplan.report.screen import heading, indented, listed, table
 from exaplan.report.sheets import NONE
-from exaplan.report.verdicts import verdict_word
+from exaplan.report.verdicts import is_later, verdict_word
 from exaplan.report.words import phrase, rule_title, word
 
+LATER = "*"  # of a chip that was not out on the day
 REFUSED = {"denial": "presumption of denial"}  # verdict -> the policy that says no more than it
 SURE = ("text", "quoted")  # how a wording was read that is not second-hand
 
@@ -31,27 +32,31 @@ def chips_view(
     """The list of chips with the numbers of the rules, class and verdict."""
     found = chips_rows(rows, verdicts)
     columns = ("name", "release", "tpp", "pd", "class", "verdict", "review")
-    cells = [_chip_row(row) for row in found]
+    any_verdict = next(iter(verdicts.values()), None)
+    on = any_verdict.deal.on if any_verdict else ""
+    cells = [_chip_row(row, on) for row in found]
     made: list[RenderableType] = [
         table(columns, cells, left=("class", "review"), fixed=("release", "verdict"), tight=True)
     ]
     counted = Counter(str(row["verdict"]) for row in found)
     sums = ", ".join(f"{verdict_word(name)} {count}" for name, count in counted.most_common())
-    any_verdict = next(iter(verdicts.values()), None)
     if any_verdict is not None:
         deal = any_verdict.deal
         to = place_name(deal.to, catalog) if catalog else deal.to
         made.insert(0, heading(word("law.chips", to=to, on=deal.on)))
         made.append(Text(word("law.counted", count=len(found), sums=sums)))
+        if any(is_later(str(row.get("release") or ""), on) for row in found):
+            made.append(Text(word("law.later", mark=LATER, on=on)))
         made += citing.told("plan.warnings", any_verdict.warnings, "yellow")
         made.append(Text(word("law.through", date=any_verdict.rules_through or NONE), style="dim"))
     return [*made, citing.advice()]
 
 
-def _chip_row(row: Row) -> list[object]:
+def _chip_row(row: Row, on: str) -> list[object]:
     told = Text(verdict_word(row["verdict"]), style=STYLES.get(row["verdict"], "bold"))
     tpp, pd = quantity("tpp", row["tpp"]), NONE if row["pd"] is None else number(row["pd"])
-    release = str(row.get("release") or NONE)
+    release = str(row.get("release") or "")
+    release = f"{release} {LATER}" if is_later(release, on) else release or NONE
     return [
         row["name"],
         release,
@@ -112,7 +117,7 @@ def _clauses(rule: Rule) -> Iterator[RenderableType]:
         yield heading(word("law.clauses"))
     for one in rule.provisions:
         kind = word(f"law.kinds.{one.kind}")
-        yield Text(f"  {one.name} ({kind}){word('law.colon')}{phrase(one.title)}", style="bold")
+        yield indented(f"{one.name} ({kind}){word('law.colon')}{phrase(one.title)}", "bold")
         test = word("law.test", test=one.test)
         lines = (_does(one), test, phrase(one.note))
         yield from (Padding(Text(line, style="dim"), (0, 0, 0, 4)) for line in lines if line)

@@ -16,6 +16,7 @@ from exaplan.report.sheets import NONE
 from exaplan.report.words import phrase, word
 
 MANY = 12  # series from which on all rows share one table
+FAR = 31_557_600.0  # s from which on a reading is little more than a guess
 MARK = "*"  # of a price that is reported as a fact only
 
 
@@ -28,6 +29,7 @@ def prices_view(
     facts = any(map(fact_only, rows)) or any(fact_only(reading.price) for reading in readings)
     return [
         *_readings(readings, on),
+        *_far(readings),
         *_rows(ordered),
         *([Text(word("prices.street", mark=MARK), style="yellow")] if facts else []),
         Text(word("prices.gaps"), style="dim"),
@@ -47,6 +49,14 @@ def _readings(readings: Sequence[Reading], on: str) -> list[RenderableType]:
     else:
         columns = ("item", *columns)
     return [table(columns, rows, title, ("kind", "place", "source"), True, ("observed",))]
+
+
+def _far(readings: Sequence[Reading]) -> list[RenderableType]:
+    """Which readings lie so far from any price that they say little."""
+    several = len({reading.price.item for reading in readings}) > 1
+    far = [reading.price for reading in readings if reading.distance > FAR]
+    named = (" ".join((*((price.item,) if several else ()), _kind(price), price.place)) for price in far)
+    return [Text(word("prices.far", names=word("law.comma").join(named)), style="yellow")] if far else []
 
 
 def _reading(reading: Reading) -> list[str]:

@@ -15,7 +15,7 @@ from exaplan.report import citing
 from exaplan.report.law.check import place_name
 from exaplan.report.money.prices import dollars
 from exaplan.report.screen import amount, heading, listed, percent, table
-from exaplan.report.sheets import NONE, short_text, signed_money
+from exaplan.report.sheets import NONE, parts_text, short_text
 from exaplan.report.verdicts import brief
 from exaplan.report.words import phrase, word
 
@@ -23,6 +23,7 @@ BAR = 24  # characters of the longest bar of the waterfall
 LEAST = 5e-4  # share of the reference below which nothing is drawn, and nothing is left to explain
 NOT_FREE = "not even free of charge"  # how it is told that no price is low enough
 BOTH = "*"  # where two ways to pay are drawn on one spot
+BY_RULE = ("capability", "quantity")  # parts of a tax that export rules cause
 COLUMNS, ROWS = 78, 12  # characters of the plot
 
 
@@ -80,7 +81,14 @@ def sentence(side: TaxSide) -> str:
         "tax.headline" if side.tax >= 0 else "tax.cheaper", terms=terms, tax=percent(abs(side.tax), 0), span=span
     )
     parts = [f"{word(f'tax.parts.{name}')} {signed(side.parts.get(name))}" for name in PARTS if side.parts.get(name)]
-    return told + (word("tax.made_of", parts=word("law.comma").join(parts)) if parts else "") + word("law.stop")
+    told += word("tax.made_of", parts=word("law.comma").join(parts)) if parts else ""
+    return told + (word("tax.no_rule") if _untouched(side) else "") + word("law.stop")
+
+
+def _untouched(side: TaxSide) -> bool:
+    """Whether the rules take no chip away and leave enough of each."""
+    shares = [side.parts.get(name) for name in BY_RULE]
+    return None not in shares and not any(abs(share or 0.0) > LEAST for share in shares)
 
 
 def signed(value: float | None, digits: int = 0) -> str:
@@ -181,9 +189,7 @@ def _cost(priced: Priced) -> str:
 
 def _made_of(priced: Priced) -> str:
     taken = next((offer for offer in priced.offers if offer.terms == priced.terms), None)
-    parts = sorted(taken.parts.items(), key=lambda item: -item[1]) if taken else []
-    told = (f"{word(f'parts.{name}')} {signed_money(value)}" for name, value in parts if value)
-    return word("law.comma").join(told) or NONE
+    return parts_text(taken) if taken and taken.parts else NONE
 
 
 ROW = {
