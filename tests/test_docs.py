@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import os
 import re
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -158,12 +162,24 @@ def test_generated_parts_are_fresh(page: Path) -> None:
     assert page.read_text(encoding="utf-8") == TOOL.refreshed(page, slow=False)
 
 
+@pytest.fixture(scope="module")
+def performing(request: pytest.FixtureRequest) -> Iterator[dict[Path, Future[Any]]]:
+    """The transcripts of the pages that this run tests, performed as many at a time as there are cores."""
+    pages = [item.callspec.params["page"] for item in request.session.items if SHOWN in item.name]  # type: ignore[attr-defined]
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    yield {page: pool.submit(TOOL.transcripts.perform, page.read_text(encoding="utf-8"), ROOT) for page in pages}
+    pool.shutdown(wait=False, cancel_futures=True)
+
+
+SHOWN = "test_commands_do_as_shown"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", SHOWING, ids=named)
-def test_commands_do_as_shown(page: Path) -> None:
+def test_commands_do_as_shown(page: Path, performing: dict[Path, Future[Any]]) -> None:
     """Every command that a page shows runs, ends with the exit code stated, and prints what the page shows."""
     text = page.read_text(encoding="utf-8")
-    performed = TOOL.transcripts.perform(text, ROOT)
+    performed = performing[page].result()
     assert TOOL.transcripts.wrong(performed) == []
     assert TOOL.transcripts.render(text, performed) == text
 
