@@ -49,3 +49,19 @@ def test_a_wrong_layout_is_noticed(searching: Any) -> None:
     assert not searching.differs(case, row)
     row[searching.grid.POWER] *= 1.0 + 1e-15
     assert searching.differs(case, row)
+
+
+def test_the_law_benchmark_judges_every_chip_on_every_date(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As many verdicts as chips x dates, over days that reach from the first rule to the last; no bar is asserted."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.delitem(sys.modules, "checking", raising=False)
+    import checking  # type: ignore[import-not-found, unused-ignore]
+
+    monkeypatch.setattr(checking, "DATES", 3)
+    monkeypatch.setattr(checking, "STEP", checking.STEP * 20)
+    checking.main()
+    found = json.loads(capsys.readouterr().out)
+    assert found["verdicts"] == found["chips"] * 3 and found["cpu"] > 0
+    assert checking.days()[0] < "2022-09" and checking.days()[-1] > "2025"
