@@ -249,6 +249,15 @@ def test_a_test_of_the_area_alone_leaves_it_open(
     assert sorted({(one.verdict, round(one.high, 9)) for one in missing.outcomes}) == sorted(outcomes)
 
 
+def test_two_rules_that_end_each_other_are_refused(tmp_path: Path) -> None:
+    """A circle of ends has no answer: file, line and remedy, whichever file is read first."""
+    other = RULE.replace("name: my-rule", "name: their-rule").replace("rule: letters-2025", "rule: my-rule")
+    overlay(tmp_path, other, "their-rule")
+    with pytest.raises(InputError, match="end each other") as caught:
+        book_with(tmp_path, RULE.replace("rule: letters-2025", "rule: their-rule"))
+    assert caught.value.place.line == 12 and caught.value.hint
+
+
 def test_shadowing_a_rule_needs_replaces(tmp_path: Path) -> None:
     """A file with the name of a rule of the catalogue is refused unless it says that it replaces it."""
     text = RULE.replace("name: my-rule", "name: duty-2026")

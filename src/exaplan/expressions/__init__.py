@@ -54,7 +54,8 @@ class Expression:
 
     def __call__(self, values: Values = _NOTHING) -> float | bool | str | None:
         """The value; None where it is unknown."""
-        return self.run(values)  # type: ignore[no-any-return]
+        found: float | bool | str | None = self.run(values)
+        return found
 
     def turns(self, name: str, values: Values) -> tuple[float, ...]:
         """Values of the number ``name`` at which one of the comparisons turns, the others being as in ``values``.

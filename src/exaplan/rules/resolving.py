@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -101,12 +101,12 @@ def _pieces(regime: Regime, values: Values, axis: str) -> list[Piece]:
     if axis in ("PD", "planar"):
         return _areas(regime, values)
     size = FIELDS[axis][2]
-    area = values.get("AREA")
-    put: Callable[[float], Values] = lambda at: {**values, axis: at}  # noqa: E731
-    extra: list[float] = []
-    if axis == "TPP" and area:
-        put = lambda at: {**values, "TPP": at, "PD": at / area}  # noqa: E731
-        extra = [turn * area for turn in _turns(regime, values, "PD")]
+    area = values.get("AREA") if axis == "TPP" else None
+    extra = [turn * area for turn in _turns(regime, values, "PD")] if area else []
+
+    def put(at: float) -> Values:
+        return {**values, axis: at, "PD": at / area} if area else {**values, axis: at}
+
     edges = [0.0, *sorted({turn for turn in (*_turns(regime, values, axis), *extra) if turn > 0}), math.inf]
     return [Piece(low * size, high * size, put(_middle(low, high))) for low, high in _pairs(edges)]
 

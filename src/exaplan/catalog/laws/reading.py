@@ -124,15 +124,18 @@ class _RuleFile:
         )
 
     def check_changes(self, rules: Mapping[str, Rule]) -> None:
-        """Clauses that a rule ends or suspends exist."""
+        """Clauses that a rule ends or suspends exist, and no rule is ended by one that it ends itself."""
+        own = self.sheet.text("name")
         for key in ("ends", "suspends"):
             for part in self._parts(key):
                 rule = rules.get(part.text("rule"))
                 if rule is None:
                     part.fail(f"unknown rule `{part.text('rule')}`", "name a file of rules/ without .yaml", "rule")
                 first = min((one.start for one in rule.provisions), default="")
-                if rule.name == self.sheet.text("name") and day(part, "from") <= first:
+                if rule.name == own and day(part, "from") <= first:
                     part.fail("the rule ends itself before it begins", "a rule ends itself on a later day", "from")
+                if rule.name != own and any(change.rule == own for change in rule.changes):
+                    part.fail(f"`{own}` and `{rule.name}` end each other", "only the later one ends the other", "rule")
                 clause = part.text("clause", "")
                 if clause and clause not in {one.name for one in rule.provisions}:
                     known = ", ".join(one.name for one in rule.provisions)
