@@ -17,31 +17,44 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 
+# Package -> folders whose sources its compiled code rests on, itself last: a change of the simulator leaves the rest.
+GROUPS = {
+    "exaplan.sim": (FOLDER, FOLDER / "serving", FOLDER.parent / "sim"),
+    "exaplan.perf.serving": (FOLDER, FOLDER / "serving"),
+    "exaplan.perf": (FOLDER,),
+}
 
-def sources_digest(folder: Path = FOLDER) -> str:
-    """Hash of every source file of the kernel."""
+
+def group_of(module: str) -> str:
+    """The package of ``GROUPS`` that a module belongs to; "" for one that is never compiled."""
+    return next((name for name in GROUPS if module == name or module.startswith(name + ".")), "")
+
+
+def sources_digest(*folders: Path) -> str:
+    """Hash of every source file in the folders (those of the formulas where none is named)."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for folder in folders or (FOLDER,):
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
-def cache_folder() -> Path:
+def cache_folder(group: str = "exaplan.perf") -> Path:
     """Where compiled code is kept: $EXAPLAN_CACHE, else the user's cache folder, by digest of the sources."""
     root = os.environ.get("EXAPLAN_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(root) / "exaplan" / f"kernel-{sources_digest()}"
+    return Path(root) / "exaplan" / f"kernel-{sources_digest(*GROUPS[group])}"
 
 
-def is_cold() -> bool:
+def is_cold(group: str = "exaplan.perf") -> bool:
     """Whether the kernel has not been compiled on this machine yet."""
-    folder = cache_folder()
+    folder = cache_folder(group)
     return not folder.is_dir() or not any(folder.rglob("*.nbi"))
 
 
-@lru_cache(maxsize=1)
-def numba() -> Any:
+@lru_cache(maxsize=len(GROUPS))
+def numba(group: str = "exaplan.perf") -> Any:
     """numba, imported with its cache folder set; without a writable folder it compiles anew each time."""
-    folder = cache_folder()
+    folder = cache_folder(group)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         os.environ["NUMBA_CACHE_DIR"] = str(folder)
@@ -52,6 +65,20 @@ def numba() -> Any:
     if os.environ.get("NUMBA_CACHE_DIR") == str(folder):
         numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # holds even where numba was imported before
     return numba
+
+
+def kept_in(group: str) -> Any:
+    """numba with the cache folder of a group set: it is read when a function is handed over."""
+    found = numba(group)
+    found.config.CACHE_DIR = str(cache_folder_made(group))
+    return found
+
+
+@lru_cache(maxsize=len(GROUPS))
+def cache_folder_made(group: str) -> str:
+    """The cache folder of a group where it could be made; "" = numba's own choice."""
+    folder = cache_folder(group)
+    return str(folder) if folder.is_dir() else ""
 
 
 # Functions of the scan's inner loop that are put into their callers: a call would pass dozens of numbers.
@@ -83,7 +110,7 @@ def _callees(function: types.FunctionType) -> dict[str, types.FunctionType]:
     return {
         name: value
         for name, value in names.items()
-        if isinstance(value, types.FunctionType) and value.__module__.startswith("exaplan.perf")
+        if isinstance(value, types.FunctionType) and group_of(value.__module__)
     }
 
 
@@ -96,10 +123,11 @@ def compiled(function: Callable[..., Any]) -> Any:
     twin = types.FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__)
     twin.__qualname__, twin.__module__ = plain.__qualname__, plain.__module__
     cached = os.environ.get("EXAPLAN_NO_CACHE") is None
+    maker = kept_in(group_of(plain.__module__) or "exaplan.perf")
     _loaded.add(f"{plain.__module__}.{plain.__qualname__}")
     if plain.__name__ in INLINED:
-        return numba().njit(twin, inline="always", error_model="numpy")
-    return numba().njit(twin, cache=cached, error_model="numpy")
+        return maker.njit(twin, inline="always", error_model="numpy")
+    return maker.njit(twin, cache=cached, error_model="numpy")
 
 
 def as_plain(function: Callable[..., Any]) -> types.FunctionType:

@@ -1,0 +1,1 @@
+"""Serving answers as tables, JSON, charts and launch lines."""

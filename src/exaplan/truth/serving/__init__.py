@@ -1,0 +1,1 @@
+"""Published serving runs, and how far predictions are from them."""
