@@ -7,7 +7,8 @@
 Each command runs in a process of its own, as a user's would: wall time, and CPU time of the process with its children.
 ``cold`` starts with an empty compile cache, ``warm`` is the median of several runs after it. ``search`` is the scan of
 layouts alone (benchmarks/searching.py), checked against the plain path; ``choice`` is the whole of ``exaplan plan``
-over five chip types; ``law`` is verdicts alone (benchmarks/checking.py).
+over five chip types; ``law`` is verdicts alone (benchmarks/checking.py). ``serving`` is the simulator of an engine
+(benchmarks/serving.py), ``capacity`` the whole of ``exaplan plan`` for a promise over five chip types.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ CHOICE = (
     "16384",
 )
 LEAST_RATE, MOST_MEMORY = 2e6, 500e6  # bars of the search: layouts per CPU second and core, B
+PROMISE = ("--rate", "20/s", "--prompt", "1024", "--output", "256", "--ttft", "1 s", "--percentile", "99")
+LEAST_REQUESTS = 2e5  # bar of the simulator: requests per CPU second and core
 LAW_TIME = 1.0  # bar of the law: the whole catalogue on 60 dates [s of CPU]
 
 
@@ -64,11 +67,12 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "choice": Benchmark(
         ("plan", "--model", "llama-3.1-405b", "--chip", FIVE, *CHOICE, "--json"), 5, 3.0, None, MOST_MEMORY
     ),
+    "capacity": Benchmark(("plan", "--model", "llama-3.1-70b", "--chip", FIVE, *PROMISE, "--json"), 3, 10.0, None),
     "tax": Benchmark(("tax", "llama-3.1-70b-pretrain", "--to", "CN", "--on", "2024-01-15", "--json"), 1, None, None),
     "cases": Benchmark(("cases", "--json"), 1, None, None),
     "validate": Benchmark(("validate", "--json"), 1, None, None),
 }
-NAMES = (*BENCHMARKS, "search", "law")
+NAMES = (*BENCHMARKS, "search", "law", "serving")
 
 
 class Timing(NamedTuple):
@@ -123,6 +127,15 @@ def search() -> dict[str, Any]:
     return found | {"bar": bar, "held": quick and small and found["wrong"] == 0}
 
 
+def serving() -> dict[str, Any]:
+    """The simulator in a process of its own: requests per CPU second, and memory of a million of them."""
+    told("serving.py", "--warm")  # compiling takes memory of its own, so it happens in another process
+    found = told("serving.py")
+    bar = {"requests_per_second_per_core": LEAST_REQUESTS, "peak_memory": MOST_MEMORY}
+    quick = found["requests_per_second_per_core"] >= LEAST_REQUESTS
+    return found | {"bar": bar, "held": quick and found["peak_memory"] <= MOST_MEMORY}
+
+
 def measure(benchmark: Benchmark) -> dict[str, Any]:
     """Cold once, then warm: medians of wall and CPU time [s], and whether the bars hold."""
     with tempfile.TemporaryDirectory(prefix="exaplan-bench-") as cache:
@@ -142,7 +155,7 @@ def measure(benchmark: Benchmark) -> dict[str, Any]:
     }
 
 
-OTHERS: Mapping[str, Callable[[], dict[str, Any]]] = {"search": search, "law": law}
+OTHERS: Mapping[str, Callable[[], dict[str, Any]]] = {"search": search, "law": law, "serving": serving}
 
 
 def machine() -> dict[str, Any]:
@@ -160,6 +173,10 @@ def shown(name: str, found: Mapping[str, Any]) -> str:
     if name == "law":
         figures = f"{found['verdicts']:,} verdicts in {found['cpu']:.2f} s CPU ({found['chips']} chips)"
         return f"{name:9} {figures} (<= {LAW_TIME:g} s: {'held' if found['held'] else 'MISSED'})"
+    if name == "serving":
+        figures = f"{found['requests_per_second_per_core']:,.0f} requests/s and core, "
+        figures += f"{found['requests']:,} requests in {found['peak_memory'] / 1e6:.0f} MB"
+        return f"{name:9} {figures} (>= {LEAST_REQUESTS:,.0f}/s: {'held' if found['held'] else 'MISSED'})"
     bars = ", ".join(f"{key} <= {bar:g}" for key, bar in found["bar"].items() if bar is not None)
     warm = found["warm"]
     times = f"cold {found['cold']['wall']:6.2f} s, warm {warm['wall']:6.3f} s wall, {warm['cpu']:6.3f} s CPU"
