@@ -412,7 +412,7 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({**BASE, "work": {"tokens": "nan"}}, "work.tokens: 'nan' is not a finite number", "15T"),
     ({**BASE, "work": {"tokens": 1e30}}, "is above what is possible", "15T"),
     ({**BASE, "work": {"tokens": "1T", "steps": 5}}, "`tokens` and `steps` both", "keep one"),
-    ({**BASE, "work": {"kind": "serving"}}, "'serving' is not answered by this version", "come later"),
+    ({**BASE, "work": {"kind": "control"}}, "'control' is not answered by this version", "come later"),
     ({**BASE, "work": {"kind": "servnig"}}, "'servnig' is not one of 'training'", "choose one"),
     ({**BASE, "work": {"precision": "fp7"}}, "'fp7' is not one of 'bf16'", "choose one"),
     ({**BASE, "work": {"rank": 8}}, "`rank` belongs to method lora", "method: lora"),

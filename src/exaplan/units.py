@@ -88,6 +88,7 @@ _ALL_DIMENSIONS = (
     Dimension("carbon", "kg/J", "0.4 kg/kWh", ("g/kWh", "kg/kWh")),
     Dimension("mass", "kg", "120 t", ("g", "kg", "t", "kt", "Mt")),
     Dimension("price_energy", "USD/J", "$0.08/kWh", ("/kWh",), dollar=True, glued=True),
+    Dimension("frequency", "1/s", "20/s or 1200/min", ("/s",), glued=True),
     Dimension("price_time", "USD/s", "$2.35/h", ("/h",), dollar=True, glued=True),
 )
 DIMENSIONS: Mapping[str, Dimension] = {dimension.name: dimension for dimension in _ALL_DIMENSIONS}
@@ -130,12 +131,18 @@ def _number_units() -> dict[str, dict[str, _Unit]]:
     one = {"": _unit("1")}
     words = {f"{name}{tail}": size for name, size in (one | scales).items() for tail in ("", "tokens", "token")}
     hour = _Unit(Decimal(1), Decimal(_SECONDS["h"]))
+    spans = {name: size for name, size in _SECONDS.items() if float(size) >= 1}
+    events = ("", "requests", "request", "req", "queries", "query")
     owners = ("", "GPU-", "gpu-", "chip-", "node-")
     return {
         "money": one | scales,
         "tokens": words,
         "count": one,
         "ratio": one | {"%": _unit("1", "100"), "x": _unit("1")},
+        "frequency": {
+            f"{what}/{per}": _Unit(Decimal(1), Decimal(size)) for what in events for per, size in spans.items()
+        }
+        | {name: _unit("1") for name in ("rps", "qps", "QPS", "RPS", "Hz")},
         "price_time": {f"/{owner}{name}": hour for owner in owners for name in ("h", "hr", "hour")},
     }
 

@@ -19,7 +19,10 @@ FILES = sorted(FOLDER.glob("*.yaml"))
 KINDS = {"vendor", "paper", "regulation", "measurement", "estimate", "press", "dataset"}
 
 #: Published to fewer digits than three, or under a rounded name: relative distance that is still the same number.
-ROUNDED = {"gpt-neox-20b": 0.03, "nemotron-3-8b": 0.07, "nemotron-4-15b": 0.05, "gpt2-medium": 0.02, "gpt3-5b": 0.02}
+ROUNDED = {
+    "gpt-neox-20b": 0.03, "nemotron-3-8b": 0.07, "nemotron-4-15b": 0.05, "gpt2-medium": 0.02, "gpt3-5b": 0.02,
+    "nemotron-nano-9b-v2": 0.0125, "nemotron-nano-12b-v2": 0.026, "llama-4-scout": 0.012,
+}  # fmt: skip
 
 #: (total, active) as published, and how close ours must be. Active counts differ in whether tables count: ours do.
 PUBLISHED = {
@@ -37,6 +40,15 @@ PUBLISHED = {
     "bloom-176b": (176_247_271_424, None, 0.0),
     "turing-nlg-530b": (530e9, None, 0.001),
     "megatron-1t": (1008e9, None, 0.001),
+    "qwen3.5-397b-a17b": (397e9, 17e9, 0.021),
+    "glm-5": (744e9, 40e9, 0.045),
+    "minimax-m2.5": (230e9, 10e9, 0.11),
+    "llama-4-scout": (109e9, 17e9, 0.012),
+    "gemma-3-12b": (11_765_788_416, None, 1e-4),
+    "qwen3-omni-30b-a3b": (30_532_122_624, 3.3e9, 0.02),
+    "qwen3-vl-8b": (8_190_735_360, None, 1e-9),
+    "qwen3-vl-32b": (32_762_123_264, None, 1e-9),
+    "gptj-6b": (6_053_381_344, None, 5e-4),
 }
 
 #: Exact counts that llm-foundry's benchmarks print (scripts/train/benchmarking/README.md, sequence length 2,048).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -108,6 +108,11 @@ def measured(dimension: str, least: float, most: float) -> Any:
     """A quantity with its unit, in [least, most] (SI)."""
     quantity = _Quantity(dimension, least, most)
     return (BeforeValidator(quantity), WithJsonSchema(quantity.schema()))
+
+
+def renamed(names: Mapping[str, str]) -> Any:
+    """Other spellings of the words of a choice."""
+    return BeforeValidator(lambda value: names.get(value.strip().lower(), value) if isinstance(value, str) else value)
 
 
 _MONEY = _Quantity("money", 1e-6, 1e15)

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from exaplan import units
+from exaplan.ask import lengths
 from exaplan.ask.values import Keys
+from exaplan.nouns.serving import Lengths
 
 NOTHING: tuple[Any, ...] = (None, "", (), {})
-DIMENSION = {
+DIMENSION: Mapping[Keys, str] = {
     ("work", "tokens"): "tokens",
     ("limits", "money"): "money",
     ("limits", "power"): "power",
     ("cluster", "power_cap"): "power",
     ("limits", "deadline"): "time",
     ("observed", "step_time"): "time",
+    ("work", "rate"): "frequency",
+    ("work", "think"): "time",
+    ("work", "period"): "time",
+    ("work", "slo", "ttft"): "time",
+    ("work", "slo", "tpot"): "time",
+    ("work", "slo", "latency"): "time",
+    ("work", "generation", "time"): "time",
+    ("work", "price", "subscription"): "money",
+    ("work", "price", "input"): "money",
+    ("work", "price", "output"): "money",
+    ("engine", "offload"): "bytes",
+    ("engine", "autoscale", "delay"): "time",
+    ("engine", "autoscale", "idle"): "time",
 }
 
 
@@ -37,7 +52,7 @@ def left_out(part: Part, above: Keys = ()) -> Iterator[tuple[Keys, Any]]:
     for name in type(part).model_fields:
         value = getattr(part, name)
         if isinstance(value, Part):
-            yield from left_out(value, (*above, name))
+            yield from left_out(value, (*above, name)) if part.matters(name) else ()
         elif name not in part.model_fields_set and value not in NOTHING and part.matters(name):
             yield (*above, name), value
 
@@ -51,11 +66,14 @@ def plain(part: Part, above: Keys = ()) -> dict[str, Any]:
             inner = plain(value, (*above, name))
             out |= {name: inner} if inner else {}
         elif value not in NOTHING and part.matters(name):
-            out[name] = _shown(value, (*above, name))
+            out[name] = shown(value, (*above, name))
     return out
 
 
-def _shown(value: Any, keys: Keys) -> Any:
+def shown(value: Any, keys: Keys) -> Any:
+    """A value of a field as a file holds it."""
+    if isinstance(value, Lengths):
+        return lengths.written(value)
     if isinstance(value, tuple):
         return [plain(item) if isinstance(item, Part) else item for item in value]
     if isinstance(value, date):

@@ -17,6 +17,7 @@ from typing import TypeVar
 from exaplan.catalog import architectures, hardware
 from exaplan.catalog.designs import Design, design
 from exaplan.catalog.duties import DutyTable, read_duties
+from exaplan.catalog.engines import engine
 from exaplan.catalog.folder import Layer, Shelf, entries_of, is_path
 from exaplan.catalog.laws import Book, read_rules
 from exaplan.catalog.loader import Document, read_json, read_yaml
@@ -26,6 +27,7 @@ from exaplan.catalog.sheet import Bound, Sheet
 from exaplan.catalog.supply import SupplyTable, read_supply
 from exaplan.errors import CatalogError, InputError, Place
 from exaplan.nouns import Chip, Cluster, Fabric, Figure, Model, Node, Site, Source
+from exaplan.nouns.serving import Engine
 
 __all__ = ["Catalog", "Document", "Price", "load", "read_json", "read_yaml"]
 
@@ -95,6 +97,11 @@ class Catalog:
     def designs(self) -> Shelf[Design]:
         """Name of a chip of one's own -> Design (what making it takes)."""
         return self._shelf("designs", design)
+
+    @cached_property
+    def engines(self) -> Shelf[Engine]:
+        """Engine name -> Engine (what serves models, with the defaults of its releases)."""
+        return Shelf("engines", self.layers, engine, lambda: self.sources, entries_of)
 
     @cached_property
     def rules(self) -> Book:
@@ -185,6 +192,10 @@ class Catalog:
     def design(self, name: str, *, near: Path | None = None, place: Place | None = None) -> Design:
         """A chip of one's own by name or file."""
         return self._find(self.designs, design, name, near, place)
+
+    def engine(self, name: str, *, near: Path | None = None, place: Place | None = None) -> Engine:
+        """An inference engine by name, alias or file; `exaplan.catalog.engines.fitted` starts it on a chip."""
+        return self._find(self.engines, engine, name, near, place)
 
     def country(self, name: str, place: Place | None = None) -> str:
         """ISO 3166 code of a place by code, name or alias, or of a site by its name; XZ = international waters."""

@@ -32,6 +32,16 @@ from exaplan.cost.running import (
     run_time,
     server_price,
 )
+from exaplan.cost.serving import (
+    DAY,
+    MONTH,
+    break_even_queries,
+    margin,
+    per_million,
+    per_token,
+    subscribers,
+    token_revenue,
+)
 from exaplan.cost.silicon import (
     break_even_volume,
     chip_cost,
@@ -43,11 +53,14 @@ from exaplan.cost.silicon import (
 )
 
 __all__ = [
+    "DAY",
+    "MONTH",
     "YEAR",
     "air_overhead",
     "annuity",
     "annuity_rate",
     "break_even",
+    "break_even_queries",
     "break_even_volume",
     "capital_recovery",
     "carbon_emitted",
@@ -60,9 +73,12 @@ __all__ = [
     "energy_used",
     "facility_price",
     "financing",
+    "margin",
     "network_price",
     "network_tiers",
     "people",
+    "per_million",
+    "per_token",
     "per_used",
     "pump_power",
     "purchase_price",
@@ -72,7 +88,9 @@ __all__ = [
     "sinking_fund",
     "spread",
     "straight_line",
+    "subscribers",
     "switch_share",
+    "token_revenue",
     "usable_share",
     "with_once",
     "yield_murphy",

@@ -15,20 +15,14 @@ def attention(spec: Spec, window: int) -> tuple[Operator, ...]:
 def _grouped(spec: Spec, window: int) -> tuple[Operator, ...]:
     """q, k, v in one product; kept for the backward pass: q, k, v (after rotation) and the output of attention."""
     queries, keys = spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim
-    qkv = matmul(
-        "qkv",
-        "qkv",
-        spec.hidden,
-        queries + 2 * keys,
-        "column",
-        bias=spec.attention_bias,
-        saved=HALF * (queries + 2 * keys),
-    )
+    wide = queries * (2 if spec.attention_gate else 1) + 2 * keys
+    qkv = matmul("qkv", "qkv", spec.hidden, wide, "column", bias=spec.attention_bias, saved=HALF * wide)
     normed = _qk_norm(spec, queries, keys) if spec.qk_norm or spec.qk_norm_full else ()
     turned = 2 * (queries + keys) * spec.rope_fraction
     rotary = (vector("rotary", "qkv", turned, cut="heads"),) if spec.position == "rope" else ()
     core = _core(spec, spec.head_dim, spec.head_dim, window)
-    return (qkv, *normed, *rotary, core, _output(spec, queries))
+    gate = (vector("attn_gate", "qkv", 3 * queries, cut="heads"),) if spec.attention_gate else ()
+    return (qkv, *normed, *rotary, *_indexer(spec, spec.hidden), core, *gate, _output(spec, queries))
 
 
 def _qk_norm(spec: Spec, queries: int, keys: int) -> tuple[Operator, ...]:
@@ -79,7 +73,24 @@ def _latent(spec: Spec, window: int) -> tuple[Operator, ...]:
     kv_b = matmul("kv_up", "mla_up_proj", spec.kv_lora_rank, wide, "column", saved=kept)
     rotary = vector("rotary", "mla_up_proj", 2 * spec.heads * (head + spec.qk_rope_dim), cut="heads")
     core = _core(spec, head, spec.v_dim, window)
-    return (*_latent_query(spec, head), kv_a, kv_norm, kv_b, rotary, core, _output(spec, spec.heads * spec.v_dim))
+    index = _indexer(spec, spec.q_lora_rank or spec.hidden)
+    out_product = _output(spec, spec.heads * spec.v_dim)
+    return (*_latent_query(spec, head), kv_a, kv_norm, kv_b, rotary, *index, core, out_product)
+
+
+def _indexer(spec: Spec, query: int) -> tuple[Operator, ...]:
+    """What picks the tokens of sparse attention (DeepSeek-V3.2): q per head from ``query`` channels, one k, a weight per
+    head. Its scores over the context are not counted here: `exaplan.perf.serving` does."""
+    if not spec.sparse_top:
+        return ()
+    wide = spec.index_heads * spec.index_dim
+    return (
+        matmul("index_q", "qkv", query, wide, "none", saved=HALF * wide, saved_cut="sp"),
+        matmul("index_k", "qkv", spec.hidden, spec.index_dim, "none", saved=HALF * spec.index_dim, saved_cut="sp"),
+        matmul(
+            "index_weights", "qkv", spec.hidden, spec.index_heads, "none", saved=HALF * spec.index_heads, saved_cut="sp"
+        ),
+    )
 
 
 def _latent_query(spec: Spec, head: int) -> tuple[Operator, ...]:

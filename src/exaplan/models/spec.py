@@ -50,7 +50,9 @@ class Spec:
     mtp_layers: extra multi-token-prediction layers (DeepSeek-V3), part of the head.
     pattern: one letter a layer for hybrids: M Mamba-2, * attention, - MLP, E experts ("" = all attention + MLP).
     mamba_heads, mamba_head_dim, state_dim, mamba_groups, conv_width, conv_bias, mamba_bias, chunk: Mamba-2 sizes.
-    sinks: one learned attention-sink logit per head (gpt-oss). family: group of related models (llama, gpt, ...).
+    sinks: one learned attention-sink logit per head (gpt-oss). attention_gate: an output gate computed beside q (Qwen
+    3.5). sparse_top: tokens that an indexer of index_heads heads, index_dim wide, picks for each query (DeepSeek sparse
+    attention; 0 = every token). family: group of related models (llama, gpt, ...).
     """
 
     name: str
@@ -107,6 +109,10 @@ class Spec:
     mamba_bias: bool = False
     chunk: int = 256
     sinks: bool = False
+    attention_gate: bool = False
+    sparse_top: int = 0
+    index_heads: int = 0
+    index_dim: int = 0
     family: str = "transformer"
 
     def __post_init__(self) -> None:
@@ -186,6 +192,8 @@ def _check_attention(spec: Spec) -> None:
         raise _wrong("kv_heads", f"{spec.kv_heads} key/value heads do not divide {spec.heads} heads")
     if spec.mla and not (spec.qk_nope_dim + spec.qk_rope_dim and spec.v_dim):
         raise _wrong("kv_lora_rank", "latent attention needs qk_nope_dim, qk_rope_dim and v_dim too")
+    if spec.sparse_top and not (spec.index_heads and spec.index_dim):
+        raise _wrong("sparse_top", "sparse attention needs index_heads and index_dim too")
     if spec.position == "learned" and not spec.max_positions:
         raise _wrong("max_positions", "learned positions need the number of positions")
     if set(spec.window_pattern) - set("WF"):

@@ -85,6 +85,25 @@ class Speculative:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """Defaults of an engine that hold only on some chips, in some releases or uses: ``changes``, field of `Engine` ->
+    value, where every condition holds.
+
+    usage: server | offline ("" = both); memory: the chip's memory [B], from and below (0 = no bound); since, before:
+    releases ("" = no bound); chip: pattern found in the chip's name ("" = any), without: pattern that must not be.
+    """
+
+    changes: Mapping[str, Any] = field(hash=False)
+    usage: str = ""
+    memory: tuple[float, float] = (0.0, 0.0)
+    since: str = ""
+    before: str = ""
+    chip: str = ""
+    without: str = ""
+    figures: Mapping[str, Any] = field(default_factory=_nothing, repr=False, hash=False)
+
+
+@dataclass(frozen=True)
 class Engine:
     """An inference engine, a version of it, and what it does where nobody says otherwise (data/engines.yaml).
 
@@ -96,7 +115,8 @@ class Engine:
     what is left after weights where ``share_of_free``], watermark [share of KV blocks kept free at admission],
     admission: now (a prompt is let in when it fits now) | whole (when its longest output fits too: no eviction),
     preemption: recompute | swap; prefix_cache: on by default; graphs: decode runs from CUDA graphs; overlap: the host
-    prepares the next iteration while the chip works.
+    prepares the next iteration while the chip works. variants: defaults that hold only somewhere
+    (`exaplan.catalog.engines.fitted` applies them).
     """
 
     name: str
@@ -117,6 +137,7 @@ class Engine:
     overlap: bool
     release: str = ""
     aliases: tuple[str, ...] = ()
+    variants: tuple[Variant, ...] = ()
     figures: Mapping[str, Any] = field(default_factory=_nothing, repr=False, hash=False)
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from exaplan import case as cases
 from exaplan.answers import Tried
 from exaplan.ask import MOST_CHIPS, Ask
+from exaplan.ask.base import BaseAsk
 from exaplan.catalog import Catalog
 from exaplan.catalog.prices import HOME
 from exaplan.errors import InputError
@@ -84,25 +85,25 @@ def candidates(ask: Ask, catalog: Catalog, searched: bool = True, law: Law | Non
         return choice
     unlawful_ones = [law.verdict(item.chip) for item in clusters if law.reason(item.chip)] if law else []
     if unlawful_ones:
-        raise no_chip(_what(ask, clusters), unlawful_ones)
-    raise errors[0] if len(errors) == 1 else _none_usable(ask, choice.refused)
+        raise no_chip(what(ask, clusters), unlawful_ones)
+    raise errors[0] if len(errors) == 1 else none_usable(ask, choice.refused)
 
 
-def early(ask: Ask, chip: Chip, bound: bool, several: bool) -> str:
+def early(ask: BaseAsk, chip: Chip, bound: bool, several: bool) -> str:
     """Why a chip cannot be had on the day of the ask, among several or under a law; "" where it can, or is there."""
     if not ask.start or ask.fleet or not (bound or several):
         return ""
     return too_early(chip, ask.start.isoformat(), named=not ask.every_chip)
 
 
-def _what(ask: Ask, clusters: list[Cluster]) -> str:
+def what(ask: BaseAsk, clusters: list[Cluster]) -> str:
     """The chips in question, in words."""
     if ask.every_chip:
         return "the catalogue that could do this work"
     return "the cluster: " + ", ".join(item.chip.name for item in clusters[:6])
 
 
-def clusters_of(ask: Ask, catalog: Catalog) -> Iterator[Cluster]:
+def clusters_of(ask: BaseAsk, catalog: Catalog) -> Iterator[Cluster]:
     """A cluster per chip type in question; its count is what is there or asked, else that of one node."""
     if ask.fleet:
         yield from _fleet(ask, catalog)
@@ -116,7 +117,7 @@ def clusters_of(ask: Ask, catalog: Catalog) -> Iterator[Cluster]:
         yield find_cluster(ask, catalog)
 
 
-def _usual(ask: Ask, catalog: Catalog, name: str) -> Cluster:
+def _usual(ask: BaseAsk, catalog: Catalog, name: str) -> Cluster:
     """A chip by name in its usual node."""
     near, fabric = ask.folder, reference(ask, ask.cluster.fabric, "fabric")
     chip = catalog.chip(name, near=near, place=ask.place("cluster", "chip"))
@@ -125,7 +126,7 @@ def _usual(ask: Ask, catalog: Catalog, name: str) -> Cluster:
     return cluster if ask.cluster.count else replace(cluster, count=cluster.node.chips)
 
 
-def _fleet(ask: Ask, catalog: Catalog) -> Iterator[Cluster]:
+def _fleet(ask: BaseAsk, catalog: Catalog) -> Iterator[Cluster]:
     """A cluster per type of the fleet, of all its chips."""
     near = ask.folder
     for index, item in enumerate(ask.fleet):
@@ -140,7 +141,7 @@ def _fleet(ask: Ask, catalog: Catalog) -> Iterator[Cluster]:
         yield _capped(ask, catalog.assemble(chip, item.count, node, fabric))
 
 
-def _capped(ask: Ask, cluster: Cluster) -> Cluster:
+def _capped(ask: BaseAsk, cluster: Cluster) -> Cluster:
     return replace(cluster, power_cap=ask.cluster.power_cap)
 
 
@@ -154,13 +155,21 @@ def _candidate(
     searched: bool,
 ) -> Candidate:
     """A candidate of a cluster; InputError where it cannot be tried."""
-    places = sites if ask.sites or not ask.cluster.name else (cluster.site,)
+    places, paid = offered(ask, catalog, cluster, sites, several)
     place = min(places, key=lambda site: site.pue)
+    counts = asked_counts(ask, cluster) if searched else (cluster.count,)
+    return candidate_of(ask, catalog, known, replace(cluster, site=place), counts, places, paid)
+
+
+def offered(
+    ask: BaseAsk, catalog: Catalog, cluster: Cluster, sites: tuple[Site, ...], several: bool
+) -> tuple[tuple[Site, ...], dict[str, tuple[Quote, ...]]]:
+    """(places of a chip type, name of a place -> the ways to pay there); InputError where one of several is unknown."""
+    places = sites if ask.sites or not ask.cluster.name else (cluster.site,)
     paid = _unnamed(ask, catalog, cluster, places) if ask.every_chip else _paid(ask, catalog, cluster, places)
     if several:
         _check_known(ask, cluster, any(paid.values()))
-    counts = asked_counts(ask, cluster) if searched else (cluster.count,)
-    return candidate_of(ask, catalog, known, replace(cluster, site=place), counts, places, paid)
+    return places, paid
 
 
 def candidate_of(
@@ -190,7 +199,7 @@ def candidate_of(
     )
 
 
-def _paid(ask: Ask, catalog: Catalog, cluster: Cluster, places: tuple[Site, ...]) -> dict[str, tuple[Quote, ...]]:
+def _paid(ask: BaseAsk, catalog: Catalog, cluster: Cluster, places: tuple[Site, ...]) -> dict[str, tuple[Quote, ...]]:
     """Name of a place -> the ways to pay there; without what needs electricity of unknown power."""
     terms, on, powered = ask.cluster.terms, ask.start.isoformat() if ask.start else "", _powered(cluster)
     whose, own = basis_of(ask), bool(ask.fleet)
@@ -203,7 +212,7 @@ def _powered(cluster: Cluster) -> bool:
     return bool(cluster.chip.power or cluster.node.power)
 
 
-def _check_known(ask: Ask, cluster: Cluster, priced: bool) -> None:
+def _check_known(ask: BaseAsk, cluster: Cluster, priced: bool) -> None:
     """Among several chips one cannot win by a figure that nobody knows."""
     if ask.limits.power is not None and not _powered(cluster):
         raise InputError("its power is unknown, so the limit on power cannot be held")
@@ -212,7 +221,9 @@ def _check_known(ask: Ask, cluster: Cluster, priced: bool) -> None:
         raise InputError("no price is known" + ("" if terms == "any" else f" ({terms})"))
 
 
-def _unnamed(ask: Ask, catalog: Catalog, cluster: Cluster, places: tuple[Site, ...]) -> dict[str, tuple[Quote, ...]]:
+def _unnamed(
+    ask: BaseAsk, catalog: Catalog, cluster: Cluster, places: tuple[Site, ...]
+) -> dict[str, tuple[Quote, ...]]:
     """What a chip that nobody named is offered for; under a law only where it can stand, and at prices that say
     something of the day, as for the AI tax."""
     if not ask.bound:
@@ -293,7 +304,7 @@ def _widest(
     return setting_of(ask, catalog, *known, sized(cluster, tries[-1])), tries[-1]
 
 
-def _none_usable(ask: Ask, refused: list[Tried]) -> InputError:
+def none_usable(ask: BaseAsk, refused: list[Tried]) -> InputError:
     """No chip in question can do the work; each reason once."""
     what = "fleet" if ask.fleet else "cluster"
     told = "; ".join(f"{item.chip}: {item.reason}" for item in refused[:6])

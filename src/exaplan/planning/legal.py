@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from types import MappingProxyType
+from typing import TypeVar
 
-from exaplan.ask import Ask, LawAsk
+from exaplan.ask import LawAsk
+from exaplan.ask.base import BaseAsk
 from exaplan.catalog import Catalog
 from exaplan.catalog.laws import Book
 from exaplan.errors import InputError, NoPlan, Place
@@ -21,6 +23,7 @@ from exaplan.nouns import Chip, Deal, Site, Verdict
 from exaplan.planning.offers import Basis
 from exaplan.rules import check
 
+AnyAsk = TypeVar("AnyAsk", bound=BaseAsk)
 ORDER = ("free", "notify", "licence", "denial", "unknown")  # of verdicts, mildest first
 
 
@@ -76,7 +79,7 @@ class Law:
         return "" if self.usable(chip) else told(self.verdict(chip))
 
 
-def settle(ask: Ask, catalog: Catalog) -> Ask:
+def settle(ask: AnyAsk, catalog: Catalog) -> AnyAsk:
     """The ask with what its law implies: the day of the rules, and the usual site of the destination. Both count as
     left out, so that the answer tells them as defaults."""
     if not ask.bound:
@@ -94,7 +97,7 @@ def settle(ask: Ask, catalog: Catalog) -> Ask:
     return ask
 
 
-def counted(ask: Ask) -> Ask:
+def counted(ask: AnyAsk) -> AnyAsk:
     """The ask with the most chips to be had (law.count) as a limit on the count, where counts are searched or given."""
     most, limit = ask.law.count, ask.limits.count
     if not ask.bound or most is None or (limit is not None and limit <= most):
@@ -104,7 +107,7 @@ def counted(ask: Ask) -> Ask:
     return ask.model_copy(update={"limits": ask.limits.model_copy(update={"count": most})})
 
 
-def usual_site(ask: Ask, catalog: Catalog) -> str:
+def usual_site(ask: BaseAsk, catalog: Catalog) -> str:
     """The first site of the catalogue in the destination; the named one where the destination is a site."""
     name, place = ask.law.to or "", ask.place("law", "to")
     if found := catalog.sites.resolve(name):
@@ -131,7 +134,7 @@ def _other_sites(country: str, catalog: Catalog) -> str:
     return f"give the site whose electricity and grid hold (--site, cluster.site): {told}{', '.join(others)}; or a file"
 
 
-def law_of(ask: Ask, catalog: Catalog) -> Law | None:
+def law_of(ask: BaseAsk, catalog: Catalog) -> Law | None:
     """The law of a settled ask; None where it names none, or where the chips are there already."""
     deal = deal_of(ask, catalog)
     if deal is None or ask.terms == "own":
@@ -147,7 +150,7 @@ def accepted(words: Sequence[str]) -> tuple[str, ...]:
     return (*found, "unknown") if "unknown" in words else found
 
 
-def deal_of(ask: Ask, catalog: Catalog) -> Deal | None:
+def deal_of(ask: BaseAsk, catalog: Catalog) -> Deal | None:
     """Who gets what, where and when; None where the ask names no destination."""
     return deal(ask.law, catalog, ask.place) if ask.bound else None
 
@@ -181,7 +184,7 @@ def _check_names(law: LawAsk, book: Book, place: Callable[..., Place]) -> None:
             raise InputError(f"unknown threshold {name!r}", hint=hint, place=place("law", "thresholds"))
 
 
-def basis_of(ask: Ask) -> Basis:
+def basis_of(ask: BaseAsk) -> Basis:
     """Whose prices hold: those of the site, with import duty and VAT where a law says that the chips go there."""
     return Basis(duties=True, vat=ask.law.vat == "paid") if ask.bound else Basis()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from exaplan import case as cases
 from exaplan.ask import Ask
+from exaplan.ask.base import BaseAsk
 from exaplan.case import Case
 from exaplan.catalog import Catalog, fits, tuning
 from exaplan.errors import InputError
@@ -72,7 +73,7 @@ def sized(cluster: Cluster, count: int, site: Site | None = None) -> Cluster:
     return replace(cluster, name=f"{count}x {cluster.chip.name}", count=count, site=site)
 
 
-def find_model(ask: Ask, catalog: Catalog) -> Model:
+def find_model(ask: BaseAsk, catalog: Catalog) -> Model:
     """The model by name, file, or inline dimensions."""
     if isinstance(ask.model, Mapping):
         return build(spec_from_mapping(ask.model, ask.place("model")))
@@ -85,12 +86,12 @@ def assumed(model: Model) -> tuple[str, ...]:
     return tuple(f"model {model.name}: {note}" for note in found if note)
 
 
-def find_cluster(ask: Ask, catalog: Catalog) -> Cluster:
+def find_cluster(ask: BaseAsk, catalog: Catalog) -> Cluster:
     """The asked cluster, under its power cap where one is given."""
     return replace(_uncapped(ask, catalog), power_cap=ask.cluster.power_cap)
 
 
-def _uncapped(ask: Ask, catalog: Catalog) -> Cluster:
+def _uncapped(ask: BaseAsk, catalog: Catalog) -> Cluster:
     """A named cluster, or chips in their usual node, fabric and site unless the ask says otherwise."""
     part, near = ask.cluster, ask.folder
     if name := reference(ask, part.name, "name"):
@@ -104,7 +105,7 @@ def _uncapped(ask: Ask, catalog: Catalog) -> Cluster:
     return made if part.count else replace(made, name=f"{made.node.chips}x {chip.name}", count=made.node.chips)
 
 
-def find_sites(ask: Ask, catalog: Catalog) -> tuple[Site, ...]:
+def find_sites(ask: BaseAsk, catalog: Catalog) -> tuple[Site, ...]:
     """The asked sites, or the usual one."""
     if isinstance(ask.cluster.site, Mapping):
         reference(ask, ask.cluster.site, "site")
@@ -112,7 +113,7 @@ def find_sites(ask: Ask, catalog: Catalog) -> tuple[Site, ...]:
     return tuple(catalog.site(name, near=ask.folder, place=place) for name in ask.sites) or (catalog.default_site(),)
 
 
-def _chip(ask: Ask, catalog: Catalog, name: str, node: Node | None) -> Chip:
+def _chip(ask: BaseAsk, catalog: Catalog, name: str, node: Node | None) -> Chip:
     """The asked chip, else the one that the node holds; a node of another chip is refused."""
     held = catalog.chip(node.chip, place=ask.place("cluster", "node")) if node else None
     if held and not name:
@@ -127,7 +128,7 @@ def _chip(ask: Ask, catalog: Catalog, name: str, node: Node | None) -> Chip:
     return chip
 
 
-def reference(ask: Ask, value: object, *keys: str | int) -> str:
+def reference(ask: BaseAsk, value: object, *keys: str | int) -> str:
     """The name or path that stands in the ask under cluster; one described inline is refused. "" where none is."""
     if value is None or isinstance(value, str):
         return value or ""

@@ -35,7 +35,7 @@ def collect(answer: Answer, catalog: Catalog) -> dict[str, Any]:
         "warnings": list(answer.warnings),
         "terms": {term: dict(values) for term, values in answer.inputs.items()},
         "figures": figures,
-        "sources": {name: source_json(catalog.source(name)) for name in sorted(used - {""}) if _known(name, catalog)},
+        "sources": {name: source_json(catalog.source(name)) for name in sorted(used - {""}) if known_source(name, catalog)},
     } | dict(answer.provenance)
 
 
@@ -74,7 +74,8 @@ def source_json(source: Source) -> dict[str, str]:
     return {"title": source.title, "address": source.address, "date": source.date, "kind": source.kind}
 
 
-def _known(name: str, catalog: Catalog) -> bool:
+def known_source(name: str, catalog: Catalog) -> bool:
+    """Whether the catalogue has that source."""
     return name in catalog.sources or name.startswith("user:")
 
 

@@ -1,14 +1,22 @@
-"""What the event loop is given of one replica: tables and numbers, so that every function of it compiles."""
+"""What the event loop is given of one replica: tables and numbers, so that every function of it compiles.
+
+Rows of operators (``Rows``) are those of one chip: everything is cut already, so that formulas know no layout.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from exaplan.perf.network import ExpertFit, LinkFit
+from exaplan.perf.roofline import ChipRates, GemmFit, VectorFit
+
 Vector = NDArray[np.float64]
 Table = NDArray[np.float64]
+NOTHING: Vector = np.zeros(1)
 
 
 class Host(NamedTuple):
@@ -33,6 +41,11 @@ class StepTable(NamedTuple):
     perf/serving/attention.py). host: see Host. draft: s of drafting per iteration with speculation, shape (S + 1,) by
     sequences, zeros without. dp: ranks that share an iteration, each with its own part of the sequences; stages: of the
     pipeline (an iteration holds the micro-batches of all stages once).
+
+    experts: like ``linear``, s of what depends on the tokens of all dp ranks together (routed experts and the exchange
+    of tokens). knee, stride: entry i of ``linear`` and ``experts`` stands for i tokens up to ``knee``, beyond it for
+    knee + (i - knee) stride tokens; between entries time is interpolated. width: tokens that a decoding sequence brings
+    to an iteration (1 + drafted ones).
     """
 
     linear: Vector
@@ -42,6 +55,10 @@ class StepTable(NamedTuple):
     host: Host
     dp: float
     stages: float
+    experts: Vector = NOTHING
+    knee: float = 1e12
+    stride: float = 1.0
+    width: float = 1.0
 
 
 class Policy(NamedTuple):
@@ -70,3 +87,76 @@ class Policy(NamedTuple):
     draft: int
     accept: float
     max_context: int
+
+
+class ServeTuning(NamedTuple):
+    """How a running engine departs from isolated kernels; fitted on published serving rows (data/fits/serving.yaml).
+
+    Factors [1] on the time of: products (16-bit matrix products), products_low (those below 16 bit), compute (the
+    compute roof of all products on top: prompts), experts (grouped products of routed experts), attention_decode,
+    attention_prefill, vector (memory-bound passes), collective (reductions of tensor parallelism), exchange (tokens to
+    experts and back). imbalance: rows of the busiest expert rank over the mean [1]. launch [s per kernel where no graph
+    replays it]. Host: host_base [s per iteration], host_sequence [s per sequence in it], host_chunk [s per prompt
+    chunk], overlap [0-1, share that hides under the chip's work], request [s once per request].
+    """
+
+    products: float = 1.0
+    products_low: float = 1.0
+    compute: float = 1.0
+    experts: float = 1.0
+    attention_decode: float = 1.0
+    attention_prefill: float = 1.0
+    vector: float = 1.0
+    collective: float = 1.0
+    exchange: float = 1.0
+    imbalance: float = 1.0
+    launch: float = 5e-6
+    host_base: float = 1e-3
+    host_sequence: float = 1e-5
+    host_chunk: float = 1e-4
+    overlap: float = 0.5
+    request: float = 1e-2
+
+
+# Columns of a row: an operator on one chip, ``COUNT`` times in an iteration.
+(KIND, TERM, COUNT, SIDE, ROWS, N, K, GROUPS, EXPERTS, TOP, LOW, WEIGHT, INPUT, MOVED, RANKS, OUTER) = range(16)
+COLUMNS = 16
+PRODUCT, GROUPED, PASS, REDUCE, GATHER, EXCHANGE, SEND, SCAN = range(8)
+TERMS = ("products", "experts", "vector", "tp", "ep", "pp", "head", "draft")
+OWN, ALL = range(2)  # SIDE: rows by the tokens of this rank, or by those of all attention ranks together
+
+Row = Sequence[float]
+
+
+class ReduceFit(NamedTuple):
+    """All-reduce of small messages inside a scale-up domain (one-shot and two-shot kernels of the engines).
+
+    base [s], hop [s per further rank], shot [fraction of link bandwidth], spread [relative standard deviation]."""
+
+    base: float
+    hop: float
+    shot: float
+    spread: float
+
+
+class ServeHardware(NamedTuple):
+    """One chip and its links, for serving.
+
+    high, low: rates for 16-bit products and for those in the format of the weights; gemm, gemm_low, grouped: their
+    curves. small: engine's own all-reduce; inner, outer: NCCL in and beyond the scale-up domain; experts: exchange.
+    domain [chips], link, network [B/s per chip, one direction].
+    """
+
+    high: ChipRates
+    low: ChipRates
+    gemm: GemmFit
+    gemm_low: GemmFit
+    grouped: GemmFit
+    vector: VectorFit
+    small: ReduceFit
+    inner: LinkFit
+    outer: LinkFit
+    experts: ExpertFit
+    domain: float
+    link: float
+    network: float

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from exaplan import ask
 from exaplan.errors import InputError, Place
-from exaplan.report.schemas import answers, cases, files, law, money
+from exaplan.report.schemas import answers, cases, files, law, money, serving
 from exaplan.report.schemas.parts import Schema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -26,7 +26,8 @@ def schema(name: str) -> Schema:
 
 SCHEMAS: Mapping[str, Callable[[], Schema]] = {
     "ask": ask.json_schema,
-    "plan": answers.plan,
+    "plan": lambda: serving.either(answers.plan(), serving.plan()),
+    "simulate": serving.simulate,
     "estimate": answers.plan,
     "compare": answers.compare,
     "validate": answers.validate,

@@ -44,7 +44,7 @@ def plan() -> Schema:
             "searched": TYPES["bool"],
             "front": listed(_point()),
             "tried": listed(tried),
-            "provenance": _provenance(),
+            "provenance": provenance(),
         },
         {"verdicts": listed(verdict())},
     )
@@ -96,7 +96,8 @@ def _point() -> Schema:
     )
 
 
-def _provenance() -> Schema:
+def provenance() -> Schema:
+    """What every answer of a question carries: inputs, version, figures, sources."""
     words = {"date": TEXT, "note": TEXT, "word": TEXT}
     figure = record({"value": MAYBE, "source": TEXT}, {"low": NUMBER, "high": NUMBER, **words})
     source = record({"title": TEXT, "address": TEXT, "date": TEXT, "kind": TEXT})

@@ -1,0 +1,111 @@
+"""Time of attention over a paged KV cache: decoding sequences, and chunks of prompts behind what is cached already.
+
+One row per kind of attention layer (columns below), of one chip. Pure scalar functions.
+"""
+
+from __future__ import annotations
+
+from exaplan.perf.roofline import smooth_max
+from exaplan.perf.serving.inputs import Row, Table
+
+# COUNT layers; HEADS, KEY [elements of q and k], VALUE [of v] in decode; WINDOW, TOP [tokens, 0 = all];
+# CACHE [B of cache per token], STATE [B per sequence beside: q, output, recurrent state], INDEX [B per token that a
+# sparse indexer reads], and the curves: RATE [FLOP/s], STREAM [B/s], FLOOR [s], CORNER of decode;
+# P_* of prompts: HEADS, KEY, VALUE, RATE, RAMP [keys], STREAM, FLOOR, CORNER, TILE, TAIL [blocks], UP [s per past token]
+(
+    COUNT,
+    HEADS,
+    KEY,
+    VALUE,
+    WINDOW,
+    TOP,
+    CACHE,
+    STATE,
+    INDEX,
+    RATE,
+    STREAM,
+    FLOOR,
+    CORNER,
+    P_HEADS,
+    P_KEY,
+    P_VALUE,
+    P_RATE,
+    P_RAMP,
+    P_STREAM,
+    P_FLOOR,
+    P_CORNER,
+    P_TILE,
+    P_TAIL,
+    P_UP,
+    WIDTH,
+    SCALE,
+    P_SCALE,
+) = range(27)
+COLUMNS = 27
+
+
+def seen(context: float, window: float, top: float) -> float:
+    """Tokens of the cache that a query reads [tokens], of ``context``: a window's, or the top ones of a sparse layer."""
+    if window > 0.0:
+        context = min(context, window)
+    return min(context, top) if top > 0.0 else context
+
+
+def decode_kind_time(row: Row, seqs: float, context: float) -> float:
+    """One layer of a kind for ``seqs`` decoding sequences of ``context`` tokens each. [s]
+
+    t = floor + smooth_max(bytes / stream, FLOPs / rate); bytes = seqs (keys cache + state + context index),
+    FLOPs = 2 width seqs keys heads (key + value).
+    """
+    if seqs <= 0.0:
+        return 0.0
+    keys = seen(context, row[WINDOW], row[TOP])
+    moved = seqs * (keys * row[CACHE] + row[STATE] + context * row[INDEX])
+    flops = 2.0 * row[WIDTH] * seqs * keys * row[HEADS] * (row[KEY] + row[VALUE])
+    return row[FLOOR] + smooth_max(moved / row[STREAM], flops / row[RATE], row[CORNER])
+
+
+def decode_time(table: Table, seqs: float, context: float) -> float:
+    """Attention of all layers for ``seqs`` sequences of one rank whose contexts sum to ``context`` tokens. [s]"""
+    if seqs <= 0.0:
+        return 0.0
+    total = 0.0
+    for index in range(table.shape[0]):
+        row = table[index]
+        total += row[COUNT] * row[SCALE] * decode_kind_time(row, seqs, context / seqs)
+    return total
+
+
+def prompt_keys(chunk: float, past: float, window: float, top: float, tile: float) -> float:
+    """Mean keys that a query of a chunk works on [tokens]: causal, behind ``past`` cached tokens."""
+    keys = past + 0.5 * chunk + 0.5 * min(tile, chunk)
+    if window > 0.0:
+        keys = min(keys, window + tile)
+    return min(keys, top) if top > 0.0 else keys
+
+
+def prompt_kind_time(row: Row, chunk: float, past: float) -> float:
+    """One layer of a kind for ``chunk`` prompt tokens behind ``past`` cached ones. [s]
+
+    As ``roofline.attention_time``: t = floor + smooth_max(FLOPs / (rate keys / (keys + ramp)) idle, bytes / stream),
+    and what is cached in compressed form (MLA) is decompressed: past x P_UP.
+    """
+    if chunk <= 0.0 or row[P_HEADS] <= 0.0:
+        return 0.0
+    keys = prompt_keys(chunk, past, row[WINDOW], row[TOP], row[P_TILE])
+    flops = 2.0 * row[P_HEADS] * chunk * keys * (row[P_KEY] + row[P_VALUE])
+    rate = row[P_RATE] * keys / (keys + row[P_RAMP])
+    blocks = row[P_HEADS] * max(1.0, chunk / row[P_TILE])
+    idle = 1.0 + row[P_TAIL] / blocks
+    moved = 2.0 * chunk * row[P_HEADS] * (row[P_KEY] + row[P_VALUE]) + past * row[CACHE]
+    time = row[P_FLOOR] + smooth_max(flops / rate * idle, moved / row[P_STREAM], row[P_CORNER])
+    return time + seen(past, row[WINDOW], row[TOP]) * row[P_UP] + (past + chunk) * row[INDEX] / row[P_STREAM]
+
+
+def prompt_time(table: Table, chunk: float, past: float) -> float:
+    """Attention of all layers for one chunk of a prompt on one rank. [s]"""
+    total = 0.0
+    for index in range(table.shape[0]):
+        row = table[index]
+        total += row[COUNT] * row[P_SCALE] * prompt_kind_time(row, chunk, past)
+    return total

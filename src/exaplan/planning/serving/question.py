@@ -1,0 +1,123 @@
+"""A serving ask with its references resolved: what is asked of every chip alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from exaplan.ask.serving import ServeAsk
+from exaplan.catalog import Catalog
+from exaplan.errors import InputError
+from exaplan.nouns import Limits, Model
+from exaplan.nouns.serving import Engine, Lengths, Promise, Settings, Traffic
+from exaplan.planning.drafts import Goal
+from exaplan.planning.legal import Law, counted, law_of, settle
+from exaplan.planning.resolving import assumed, find_model
+
+OBJECTIVES = ("cost", "chips", "energy", "carbon", "throughput")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked. model: of the answers; engine: as the catalogue has it, before what a chip changes; settings: what
+    the ask says of it; traffic: with the documents that a prompt takes along; law: None where there is none; goal: the
+    limits, for one period; notes: what had to be assumed."""
+
+    ask: ServeAsk
+    catalog: Catalog
+    model: Model
+    engine: Engine
+    settings: Settings
+    traffic: Traffic
+    promise: Promise
+    law: Law | None
+    goal: Goal
+    notes: tuple[str, ...] = ()
+
+    @property
+    def period(self) -> float:
+        """Time that cost, energy and carbon are of. [s]"""
+        return self.ask.work.period
+
+    @property
+    def upper(self) -> bool:
+        """Whether a promise holds by the upper end of the range."""
+        return self.goal.upper
+
+    @property
+    def open_load(self) -> bool:
+        """Whether nobody says how many requests come: then as many as the promise leaves room for are answered."""
+        work = self.ask.work
+        return work.rate is None and work.users is None and work.trace is None
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """What is promised: ttft, tpot, latency."""
+        return tuple(self.promise.given)
+
+
+def question_of(ask: ServeAsk, catalog: Catalog) -> Question:
+    """The question of an ask; InputError where a prompt is longer than the model's context."""
+    ask = counted(settle(ask, catalog))
+    model = find_model(ask, catalog)
+    traffic = with_documents(ask)
+    _check_context(ask, model, traffic)
+    engine = catalog.engine(ask.engine.name, near=ask.folder, place=ask.place("engine", "name"))
+    return Question(
+        ask=ask,
+        catalog=catalog,
+        model=model,
+        engine=engine,
+        settings=replace(ask.settings(), engine=engine.name),
+        traffic=traffic,
+        promise=ask.promise(),
+        law=law_of(ask, catalog),
+        goal=goal_of(ask),
+        notes=assumed(model),
+    )
+
+
+def goal_of(ask: ServeAsk) -> Goal:
+    """Limits of one period: a purchase costs it what wears off, and its whole price is held against the money."""
+    bounds = Limits(ask.limits.money, ask.limits.power, None, ask.most_chips)
+    return Goal(bounds, ask.limits.hold == "upper", ask.objective, 1.0, False, 1.0)
+
+
+def with_documents(ask: ServeAsk) -> Traffic:
+    """The traffic, each prompt with the pieces of documents that are put before it."""
+    traffic, rag = ask.traffic(), ask.work.rag
+    if rag is None or traffic.prompt.kind == "trace":
+        return traffic
+    return replace(traffic, prompt=longer(traffic.prompt, float(rag.top_k * rag.chunk)))
+
+
+def longer(lengths: Lengths, more: float) -> Lengths:
+    """Lengths with ``more`` tokens on each; the standard deviation stays."""
+    mean = lengths.mean + more
+    low, high = (int(end + more) if end else 0 for end in (lengths.low, lengths.high))
+    return replace(lengths, mean=mean, cv=lengths.cv * lengths.mean / mean, low=low, high=high)
+
+
+def longest(lengths: Lengths) -> float:
+    """Tokens of the longest there can be; of an unbounded spread, its mean."""
+    return float(lengths.high or lengths.mean)
+
+
+def _check_context(ask: ServeAsk, model: Model, traffic: Traffic) -> None:
+    """Refuse prompts that no request of the model can hold."""
+    if not model.max_seq or traffic.prompt.kind == "trace" or ask.work.generation is not None:
+        return
+    need = least_context(traffic)
+    if need > model.max_seq:
+        raise InputError(
+            f"a request of {need:,.0f} tokens is longer than the context of {model.name}, {model.max_seq:,} tokens",
+            hint="shorten work.prompt and work.output, keep less history (work.history: window), or take another model",
+            place=ask.place("work", "prompt"),
+        )
+
+
+def least_context(traffic: Traffic) -> float:
+    """Tokens of the longest usual request, with the history of its session."""
+    prompt, output = longest(traffic.prompt), longest(traffic.output)
+    if traffic.turns > 1 and traffic.history == "full":
+        return traffic.turns * (prompt + output)
+    return prompt + output + (traffic.keep if traffic.turns > 1 and traffic.history == "window" else 0)
