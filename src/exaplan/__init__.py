@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from exaplan.answers import Answer, Nearest, Offer, Point, Priced, Relief, Score, Scored, Tried, Validation
     from exaplan.answers.casebook import CaseAnswer
     from exaplan.answers.owning import Made, Owned
+    from exaplan.answers.serving import Quantiles, Served, ServePlan, ServePoint, Simulated
     from exaplan.answers.tax import Tax
-    from exaplan.ask import Ask, parse
+    from exaplan.ask import Ask, ServeAsk, parse
     from exaplan.catalog import Catalog, load
     from exaplan.errors import CatalogError, ExaplanError, InputError, NoPlan, SolverError
     from exaplan.models.spec import Spec
@@ -33,7 +34,19 @@ if TYPE_CHECKING:
         Training,
         Verdict,
     )
-    from exaplan.planning import estimate, plan
+    from exaplan.nouns.serving import (
+        Autoscale,
+        Deployment,
+        Engine,
+        Formats,
+        Lengths,
+        Promise,
+        Replica,
+        Settings,
+        Speculative,
+        Traffic,
+    )
+    from exaplan.planning import estimate, plan, simulate
     from exaplan.planning.casebook import every as cases
     from exaplan.planning.comparing import Comparison, compare
     from exaplan.planning.designing import make
@@ -46,6 +59,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "Ask",
+    "Autoscale",
     "CaseAnswer",
     "Catalog",
     "CatalogError",
@@ -53,12 +67,16 @@ __all__ = [
     "Cluster",
     "Comparison",
     "Deal",
+    "Deployment",
+    "Engine",
     "Estimate",
     "ExaplanError",
     "Fabric",
     "Figure",
+    "Formats",
     "InputError",
     "Layout",
+    "Lengths",
     "Limits",
     "Made",
     "Model",
@@ -69,14 +87,25 @@ __all__ = [
     "Owned",
     "Point",
     "Priced",
+    "Promise",
+    "Quantiles",
     "Relief",
+    "Replica",
     "Score",
     "Scored",
+    "ServeAsk",
+    "ServePlan",
+    "ServePoint",
+    "Served",
+    "Settings",
+    "Simulated",
     "Site",
     "SolverError",
     "Source",
     "Spec",
+    "Speculative",
     "Tax",
+    "Traffic",
     "Training",
     "Tried",
     "Validation",
@@ -92,6 +121,7 @@ __all__ = [
     "own",
     "parse",
     "plan",
+    "simulate",
     "tax",
     "validate",
 ]
@@ -100,8 +130,9 @@ _HOMES = {
     "answers": ("Answer", "Nearest", "Offer", "Point", "Priced", "Relief", "Score", "Scored", "Tried", "Validation"),
     "answers.casebook": ("CaseAnswer",),
     "answers.owning": ("Made", "Owned"),
+    "answers.serving": ("Quantiles", "Served", "ServePlan", "ServePoint", "Simulated"),
     "answers.tax": ("Tax",),
-    "ask": ("Ask", "parse"),
+    "ask": ("Ask", "ServeAsk", "parse"),
     "catalog": ("Catalog", "load"),
     "errors": ("CatalogError", "ExaplanError", "InputError", "NoPlan", "SolverError"),
     "models.spec": ("Spec",),
@@ -110,7 +141,11 @@ _HOMES = {
         *("Chip", "Cluster", "Estimate", "Fabric", "Figure", "Layout", "Limits", "Model", "Node", "Site", "Source"),
         *("Deal", "Training", "Verdict"),
     ),
-    "planning": ("estimate", "plan"),
+    "nouns.serving": (
+        *("Autoscale", "Deployment", "Engine", "Formats", "Lengths", "Promise", "Replica", "Settings", "Speculative"),
+        "Traffic",
+    ),
+    "planning": ("estimate", "plan", "simulate"),
     "planning.casebook": ("cases",),
     "planning.comparing": ("Comparison", "compare"),
     "planning.designing": ("make",),

@@ -9,7 +9,7 @@ from exaplan.ask.law import LawAsk
 from exaplan.ask.reading import SPELLINGS, json_schema, kind_of, parse, parse_day, parse_law, paths
 from exaplan.ask.schema import Ask
 from exaplan.ask.serving import ServeAsk
-from exaplan.ask.serving_together import check_promised
+from exaplan.ask.serving_together import check_loaded, check_promised
 from exaplan.ask.values import dotted, fleet_items
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "FleetItem",
     "LawAsk",
     "ServeAsk",
+    "check_loaded",
     "check_promised",
     "check_single",
     "dotted",

@@ -54,13 +54,14 @@ ONE_LENGTH = Lengths("trace", 0.0)  # of each request its own, from the file
 class ServeWork(Part):
     """What is done: requests are answered. One of ``rate``, ``users`` and ``trace`` says how they come.
 
-    ``rate`` [requests/s] of open ``arrivals``; ``burst``: standard deviation of the gaps over their mean, of bursty
-    ones. ``users``: so many people or programs, each asks again ``think`` (mean, exponential) after its answer.
-    ``trace``: a CSV or Parquet file of requests. ``prompt``, ``output`` [tokens]. ``turns``: requests of one session,
-    with ``think`` between them; ``prefix`` [tokens] is shared by all prompts; ``history``: what of the earlier turns
-    the next prompt holds (``window``: the last ``keep`` tokens). ``slo``: what is promised. ``precision``: weights and
-    products; ``kv``: the cache. ``requests``: how many are simulated. ``period``: cost, energy and carbon are of it.
-    ``disaggregated``: prompts are read by copies of their own (layout.prefill).
+    ``rate`` [requests/s, all turns counted] of open ``arrivals``; ``burst``: standard deviation of the gaps over their
+    mean, of bursty ones. ``users``: so many people or programs, each asks again ``think`` (mean, exponential) after its
+    answer. ``trace``: a CSV or Parquet file of requests. ``prompt``, ``output`` [tokens]: the new text of a request and
+    its answer. ``turns``: requests of one session, with ``think`` between them. ``prefix`` [tokens], which all prompts
+    share, and ``history``, what of the earlier turns the next prompt holds (``window``: the last ``keep`` tokens), come
+    on top. ``slo``: what is promised. ``precision``: weights and products; ``kv``: the cache. ``requests``: how many
+    are simulated. ``period``: cost, energy and carbon are of it. ``disaggregated``: prompts are read by copies of their
+    own (layout.prefill).
     """
 
     kind: Literal["serving"] = "serving"
@@ -92,7 +93,7 @@ class ServeWork(Part):
         """A trace says when requests come and how long they are; other fields belong to one kind of traffic."""
         traced, sampled = self.trace is not None, self.generation is not None
         needed = {
-            "arrivals": self.rate is not None,
+            "arrivals": self.users is None and not traced,
             "burst": self.rate is not None and self.arrivals == "bursty",
             "think": self.users is not None or self.turns > 1,
             "prompt": not (traced or sampled),
@@ -122,6 +123,11 @@ class ServeAsk(BaseAsk):
     engine: EngineAsk = Field(default_factory=EngineAsk)
 
     # ------------------------------------------------------------------------------------ what is in question
+
+    @property
+    def load(self) -> tuple[str, ...]:
+        """What says how requests come: of rate, users and trace those that are given; () = as many as can be."""
+        return tuple(name for name in ("rate", "users", "trace") if getattr(self.work, name) is not None)
 
     @property
     def copy_chips(self) -> int | None:
@@ -204,6 +210,10 @@ class ServeAsk(BaseAsk):
             offload=part.offload,
         )
 
+    def fixed(self) -> dict[str, Any]:
+        """Only the fields of the layout that were given; ``prefill`` where any of it was."""
+        return {name: value for name, value in super().fixed().items() if value != {}}
+
     def replica(self) -> Replica | None:
         """The copy that the layout says (what it leaves out is 1); None where it says nothing of it."""
         return self.layout.replica()
@@ -224,4 +234,5 @@ class ServeAsk(BaseAsk):
         made = super().resolved()
         if path := self.trace_path:
             made["work"]["trace"] = str(path.absolute())
+        made["engine"]["name"] = self._whole(self.engine.name)
         return made

@@ -102,8 +102,9 @@ class Rag(Part):
     """Documents that are searched for each request. The prompt is ``work.prompt`` and ``top_k`` x ``chunk`` tokens.
 
     ``documents`` of ``chunks`` pieces of ``chunk`` [tokens]; ``dimension`` of a vector; ``index``: flat (every vector
-    is read) or ivf (``lists`` of which ``probes`` are read). ``embed``: the model that makes vectors; ``rerank``: the
-    one that reads ``candidates`` pieces again and keeps ``top_k`` (left out: none does).
+    is read) or ivf (``lists``, of which ``probes`` are read; left out, by the root of the pieces). ``embed``: the
+    model that makes vectors; ``rerank``: the one that reads ``candidates`` pieces again and keeps ``top_k`` (left out:
+    none does).
     """
 
     documents: Annotated[int, *whole(1, 10**13)]

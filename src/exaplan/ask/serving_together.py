@@ -5,8 +5,8 @@ from __future__ import annotations
 from exaplan.ask.common import check_common, refused
 from exaplan.ask.serving import ServeAsk
 from exaplan.ask.serving_parts import CopyAsk
+from exaplan.errors import InputError
 
-LOADS = ("rate", "users", "trace")
 OF_A_TRACE = ("prompt", "output", "arrivals", "burst", "think", "turns", "history", "keep")
 
 
@@ -31,15 +31,31 @@ def check_promised(ask: ServeAsk) -> None:
     raise refused(ask, "nothing is promised and no objective is given, so any cluster would do", hint, "work", "slo")
 
 
+def check_loaded(ask: ServeAsk) -> None:
+    """Refuse to simulate requests of which nobody says how they come."""
+    if not ask.load:
+        raise _no_load(ask)
+
+
+def _no_load(ask: ServeAsk, more: str = "") -> InputError:
+    hint = f"add work.rate (--rate 20/s), work.users (--users 200) or work.trace (--trace FILE.csv){more}"
+    return refused(ask, "nothing says how requests come", hint, "work")
+
+
+def _bounded(ask: ServeAsk) -> bool:
+    """Whether chips, money or power are bounded, so that the most requests are a number."""
+    limits = ask.limits
+    return not ask.open_count or bool(ask.fleet or limits.count or limits.money or limits.power)
+
+
 # ------------------------------------------------------------------------------------------------------ traffic
 
 
 def _check_load(ask: ServeAsk) -> None:
-    """Requests come in exactly one way."""
-    given = [name for name in LOADS if getattr(ask.work, name) is not None]
-    if not given:
-        hint = "add work.rate (--rate 20/s), work.users (--users 200) or work.trace (--trace FILE.csv)"
-        raise refused(ask, "nothing says how requests come", hint, "work")
+    """Requests come in one way at most; in none only where something bounds the chips that could answer them."""
+    given = ask.load
+    if not given and not _bounded(ask):
+        raise _no_load(ask, ", or a number of chips: then as many come as the promise leaves room for")
     if len(given) > 1:
         problem = f"`{given[0]}` and `{given[1]}` both say how requests come"
         raise refused(ask, problem, "keep one of them", "work", given[1])
@@ -99,9 +115,6 @@ def _check_documents(ask: ServeAsk) -> None:
     for name in ("lists", "probes"):
         if getattr(rag, name) is not None and rag.index != "ivf":
             raise refused(ask, f"`{name}` belongs to index ivf", "add `index: ivf`", "work", "rag", name)
-    if rag.index == "ivf" and rag.lists is None:
-        hint = "add `lists: 4096` (about the square root of the pieces) and `probes: 32`"
-        raise refused(ask, "an ivf index has no number of lists", hint, "work", "rag", "index")
     if rag.lists and rag.probes and rag.probes > rag.lists:
         problem = f"{rag.probes:,} lists are read, and there are {rag.lists:,}"
         raise refused(ask, problem, "lower probes", "work", "rag", "probes")

@@ -44,6 +44,7 @@ INHERIT = {
     **{f"tpu-{name}": Heir("hopper", 0.25) for name in ("v2", "v3", "v4", "v5e", "v5p", "v6e", "v7")},
     **{name: Heir("hopper", 0.35) for name in ("ascend-950", "biren", "moore-threads", "cambricon")},
     "apple": Heir("hopper", 0.40),
+    "xe2": Heir("hopper", 0.40),
 }
 # Architectures that the roofline cannot express: why. They are listed, and refused when something is planned on them.
 INEXPRESSIBLE = {

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from exaplan.catalog import fits
 from exaplan.catalog.tuning import yaml_data
 from exaplan.errors import InputError, Place
 from exaplan.perf.roofline import GemmFit
-from exaplan.perf.serving.inputs import ReduceFit, ServeTuning
+from exaplan.perf.serving.inputs import DecodeFit, ReduceFit, ServeTuning
 
 
 class WeightFormat(NamedTuple):
@@ -43,20 +44,76 @@ def kv_bytes(name: str) -> float:
     return float(known[name])
 
 
+# Architectures that were measured for serving under another name, or whose nearest measured relative differs from
+# training's (catalog/fits.py INHERIT): the consumer and embedded Blackwell chips have no tcgen05 matrix engine and GDDR7
+# or LPDDR5X, as the measured RTX PRO 6000.
+NAMED = {
+    "blackwell-consumer": "blackwell_rtx",
+    "blackwell-embedded": "blackwell_rtx",
+    "blackwell-ultra": "blackwell",
+    "xe2": "battlemage",
+}
+# Number format -> what stands in where an architecture has no curve of its own.
+STANDS_IN = {
+    "fp8": ("bf16",),
+    "fp8_block": ("fp8", "bf16"),
+    "nvfp4": ("fp8", "bf16"),
+    "sq": ("fp8", "bf16"),
+    "int8_wo": ("bf16",),
+    "int4_wo": ("int8_wo", "bf16"),
+}
+# Engine families without kernels of their own in the tables -> whose they share.
+KERNELS_OF = {"sglang": "vllm", "tgi": "vllm"}
+
+
+def own(curves: Mapping[str, Any], architecture: str) -> str:
+    """The architecture whose curves stand for another's."""
+    known = {key.split("/")[0] for key in curves}
+    if architecture in known:
+        return architecture
+    named = NAMED.get(architecture, "")
+    return named if named in known else fits.relative(architecture, known).source
+
+
+def values_of(name: str, key: str) -> dict[str, float]:
+    """Coefficients of one curve of data/fits/serving_*.yaml."""
+    return {field: float(value) for field, value in fits.record(name)["curves"][key]["coefficients"].items()}
+
+
 @cache
 def product(architecture: str, curve: str, chip: str = "") -> GemmFit:
-    """Curve of matrix products with weights in a format, few rows included."""
-    return fits.matmul(architecture, curve if curve in ("bf16", "fp8", "fp8_block", "nvfp4") else "bf16", chip)
+    """Curve of matrix products with weights in a format, few rows included (data/fits/serving_products.yaml).
+
+    A chip that is not bound by power (catalog/fits.py) keeps its own share of peak."""
+    curves = fits.record("serving_products")["curves"]
+    source = own(curves, architecture)
+    order = (curve, *STANDS_IN.get(curve, ()), "bf16")
+    found = next(form for form in order if f"{source}/{form}" in curves)
+    values = values_of("serving_products", f"{source}/{found}")
+    usual, its = fits.matmul(architecture, curve), fits.matmul(architecture, curve, chip)
+    values["peak"] = min(1.0, values["peak"] * its.peak / usual.peak)
+    return GemmFit(**values)
+
+
+@cache
+def decode_attention(architecture: str, cache_format: str, engine: str) -> DecodeFit:
+    """Curve of decoding attention by format of the cache and engine family (data/fits/serving_attention.yaml)."""
+    curves = fits.record("serving_attention")["curves"]
+    source, family = own(curves, architecture), KERNELS_OF.get(engine, engine)
+    form = "fp8" if kv_bytes(cache_format) < 2.0 else "bf16"
+    tried = (f"{source}/{form}/{family}", f"{source}/{form}", f"{source}/bf16/{family}", f"{source}/bf16")
+    return DecodeFit(**values_of("serving_attention", next(key for key in tried if key in curves)))
 
 
 @cache
 def small_reduce(engine: str, architecture: str) -> ReduceFit:
-    """The all-reduce of small messages that an engine family brings with it."""
-    return ReduceFit(4e-6, 0.6e-6, 0.5, 0.3)
+    """The all-reduce of small messages that an engine family brings with it (data/fits/serving_reduce.yaml)."""
+    curves = fits.record("serving_reduce")["curves"]
+    known = architecture if architecture in curves else own(curves, architecture)
+    family = f"{known}/{engine}"
+    return ReduceFit(**values_of("serving_reduce", family if family in curves else known))
 
 
-def tuning(
-    engine: str, architecture: str, formats: str = "bf16", experts: bool = False, fold: str = ""
-) -> ServeTuning:
+def tuning(engine: str, architecture: str, formats: str = "bf16", experts: bool = False, fold: str = "") -> ServeTuning:
     """How an engine departs from isolated kernels (data/fits/serving.yaml); priors where nothing is fitted."""
     return ServeTuning()

@@ -38,7 +38,8 @@ def root(
 
 root.__doc__ = ABOUT
 
-for command in (asked.plan, asked.estimate, law.check, asked.tax, asked.compare, asked.validate):
+verbs = (asked.plan, asked.estimate, asked.simulate, law.check, asked.tax, asked.compare, asked.validate)
+for command in verbs:
     app.command()(command)
 for command in (money.own, money.make, casebook.cases, law.chips):
     app.command()(command)

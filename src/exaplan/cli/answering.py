@@ -1,4 +1,4 @@
-"""``plan`` and ``estimate``: the flags of a question, and every form in which its answer leaves: tables, JSON, files.
+"""The verbs that answer a question: its flags, and every form in which its answer leaves: tables, JSON, files.
 
 What cannot work is refused before anything is computed, and all forms are made before the first is written.
 """
@@ -8,31 +8,40 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from exaplan.cli.output import check_out, emit, patience, say, write
-from exaplan.cli.question import FLAGS, Said, read
+from exaplan.cli.flags import FLAGS, Flag
+from exaplan.cli.output import INTERRUPTED, check_out, emit, patience, say, write
+from exaplan.cli.question import Said, read
 from exaplan.cli.showing import check_report
+from exaplan.errors import InputError
 
 COMPILING = "working (the first run compiles for some seconds; later ones start at once) ..."
 
 
 def asking(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command every flag of ``FLAGS`` as an option; it receives them as keywords."""
+    return asking_of(FLAGS)(command)
 
+
+def asking_of(known: Mapping[str, Flag]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command these flags as options; it receives them as keywords."""
+    return lambda command: _with_flags(command, known)
+
+
+def _with_flags(command: Callable[..., None], known: Mapping[str, Flag]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**kwargs: Any) -> None:
-        flags = {name: kwargs.pop(name) for name in FLAGS}
+        flags = {name: kwargs.pop(name) for name in known}
         command(flags=flags, **kwargs)
 
     given = inspect.signature(command, eval_str=True).parameters.values()
     kept = [parameter for parameter in given if parameter.name != "flags"]
     kind, shared = inspect.Parameter.KEYWORD_ONLY, {"default": None}
-    for name, flag in FLAGS.items():
+    for name, flag in known.items():
         names = (f"--{name.replace('_', '-')}", flag.also) if flag.also else ()
         option = typer.Option(*names, help=flag.help, rich_help_panel=flag.panel, metavar="VALUE", show_default=False)
         held: Any = list[str] if flag.many else str
@@ -71,20 +80,43 @@ def answer(
     forms: Forms,
     **options: Any,
 ) -> None:
-    """Read the question, call the verb, show its answer."""
+    """Read the question, call the verb, show its answer; one that was cut short is shown, marked, and exits so."""
     forms.check()
     with patience(COMPILING):
         from exaplan.catalog import load
 
         known = load(catalog)
         question = _held(read(ask, flags, sets or (), known), ask, flags, sets, known, forms)
+        _check_kind(verb, question, forms)
 
         import exaplan
 
         made = getattr(exaplan, verb)(question, known, **options)
-        document = _document(verb, made, known, forms) | _settings(made, forms)
-        pages = _pages(verb, made, known, forms)
+        document = _document(made, known, forms) | _settings(made, forms)
+        pages = _pages(made, known, forms)
     _deliver(verb, made, known, forms, document, pages)
+    if cut := _cut_short(made):
+        say(f"not a whole answer: {cut}")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _check_kind(verb: str, question: Any, forms: Forms) -> None:
+    """Refuse a verb or a launch format that is not of this kind of work, before anything is computed."""
+    kind = question.work.kind
+    if verb == "simulate" and kind != "serving":
+        hint = "ask `exaplan plan` or `exaplan estimate`; to serve, add --rate 20/s, --users 200 or --trace FILE"
+        place = question.place("work", "kind")
+        raise InputError("a training run has no requests to simulate", hint=hint, place=place)
+    if forms.launch is not None:
+        from exaplan.report.launch import check_kind
+
+        check_kind(forms.launch, kind)
+
+
+def _cut_short(made: Any) -> str:
+    """Why a simulation was not run to its end; "" = it was."""
+    runs = [plan.run for plan in getattr(made, "plans", ())[:1]]
+    return next((run.partial for run in runs if run is not None and run.partial), "")
 
 
 def _held(
@@ -96,7 +128,7 @@ def _held(
     forms: Forms,
 ) -> Any:
     """The question, held to what the launch format needs of a layout where the asker left it open."""
-    if forms.launch is None:
+    if forms.launch is None or question.work.kind != "training":
         return question
     import json
 
@@ -114,22 +146,18 @@ def _held(
     return read(ask, flags, [*extra, *(sets or ())], known)
 
 
-def _document(verb: str, made: Any, known: Any, forms: Forms) -> dict[str, Any]:
+def _document(made: Any, known: Any, forms: Forms) -> dict[str, Any]:
     """The answer as JSON values, where some form of it is wanted."""
     if not (forms.out or forms.as_json):
         return {}
-    if verb == "tax":
-        from exaplan.report.money import tax_json
+    from exaplan.report import answered
 
-        return dict(tax_json(made, known))
-    from exaplan.report import to_json
-
-    return to_json.answer_json(made, known)
+    return answered.document(made, known)
 
 
 def _deliver(verb: str, made: Any, known: Any, forms: Forms, document: dict[str, Any], pages: bytes) -> None:
     """Files first, then stdout: JSON, launch settings or tables."""
-    from exaplan.report import to_json
+    from exaplan.report import answered, to_json
 
     if forms.out:
         write(forms.out, to_json.text({key: document[key] for key in document if key != "launch"}))
@@ -140,19 +168,9 @@ def _deliver(verb: str, made: Any, known: Any, forms: Forms, document: dict[str,
     elif forms.launch:
         emit(document["launch"]["text"])
     else:
-        emit(_tables(verb, made, known))
+        from exaplan.report.screen import draw
 
-
-def _tables(verb: str, made: Any, known: Any) -> str:
-    from exaplan.report.screen import draw
-
-    if verb == "tax":
-        from exaplan.report.money import tax_view
-
-        return draw(tax_view(made, known))
-    from exaplan.report.tables import estimate_view, plan_view
-
-    return draw({"plan": plan_view, "estimate": estimate_view}[verb](made))
+        emit(draw(answered.view(verb, made, known)))
 
 
 # ----------------------------------------------------------------------------------------------- launch, report
@@ -162,38 +180,20 @@ def _settings(made: Any, forms: Forms) -> dict[str, Any]:
     """``{launch: {format, version, plan, text}}`` where it is wanted; plan: its rank, 1 = best."""
     if forms.launch is None:
         return {}
+    from exaplan.report import answered
     from exaplan.report.launch import version_of
 
-    rank, text = _first_text(forms.launch, made)
+    rank, text, note = answered.launched(forms.launch, made)
+    if note:
+        say(note)
     return {"launch": {"format": forms.launch, "version": version_of(forms.launch), "plan": rank, "text": text}}
 
 
-def _first_text(form: str, made: Any) -> tuple[int, str]:
-    """(rank, settings) of the best plan that the program can express; the refusal of the first where there is none."""
-    from exaplan.errors import InputError
-    from exaplan.report.launch import launch_text
-
-    refusals = []
-    for rank in range(1, len(made.estimates) + 1):
-        try:
-            text = launch_text(form, replace(made, estimates=made.estimates[rank - 1 :]))
-        except InputError as error:
-            refusals.append(error)
-            continue
-        if refusals:
-            say(f"--launch {form}: settings of plan #{rank}; of #1: {refusals[0].problem}")
-        return rank, text
-    raise refusals[0]
-
-
-def _pages(verb: str, made: Any, known: Any, forms: Forms) -> bytes:
+def _pages(made: Any, known: Any, forms: Forms) -> bytes:
     """The report as bytes; nothing where none is wanted."""
     if forms.report is None:
         return b""
-    from exaplan.report.page import report_bytes, suffix_of
+    from exaplan.report import answered
+    from exaplan.report.page import suffix_of
 
-    if verb == "tax":
-        from exaplan.report.money import tax_report
-
-        return tax_report(made, suffix_of(forms.report), known)
-    return report_bytes(made, suffix_of(forms.report), known)
+    return answered.pages(made, suffix_of(forms.report), known)

@@ -1,4 +1,4 @@
-"""``plan``, ``estimate``, ``tax``, ``compare`` and ``validate``: the verbs that answer a question or score answers."""
+"""The verbs that answer a question, and those that hold answers against each other or against published runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from exaplan.cli import options as opt
-from exaplan.cli.answering import COMPILING, Forms, answer, asking
+from exaplan.cli.answering import COMPILING, Forms, answer, asking, asking_of
+from exaplan.cli.flags import flags_of
 from exaplan.cli.output import check_out, emit, guarded, patience, write
 from exaplan.cli.question import Said
 from exaplan.cli.showing import spoken
@@ -35,7 +36,7 @@ def plan(
     *,
     flags: dict[str, Said],
 ) -> None:
-    """The best cluster and layouts for a model and its work, under every limit: time, cost, energy, with ranges."""
+    """The best cluster and layouts to train or serve a model, under every limit: time, cost, energy, with ranges."""
     answer("plan", ask, flags, sets, catalog, Forms(as_json, out, launch, report), top=top)
 
 
@@ -54,6 +55,28 @@ def estimate(
 ) -> None:
     """One fixed cluster and layout: the step and the memory, term by term."""
     answer("estimate", ask, flags, sets, catalog, Forms(as_json, out))
+
+
+@asking_of(flags_of("serving"))
+@guarded
+@spoken
+def simulate(
+    ask: opt.AskName = None,
+    as_json: opt.AsJson = False,
+    out: opt.Out = None,
+    launch: opt.ServeLaunch = None,
+    report: opt.Report = None,
+    sets: opt.Sets = None,
+    lang: opt.Lang = None,
+    catalog: opt.Folder = None,
+    *,
+    flags: dict[str, Said],
+) -> None:
+    """Requests through one fixed service: waiting, latencies with their percentiles, throughput, KV cache.
+
+    Ctrl-C ends it early: what was simulated by then is shown, marked as partial, and the exit code is 130.
+    """
+    answer("simulate", ask, flags, sets, catalog, Forms(as_json, out, launch, report))
 
 
 @asking

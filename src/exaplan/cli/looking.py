@@ -12,7 +12,7 @@ from exaplan.cli import options as opt
 from exaplan.cli.output import emit, guarded
 from exaplan.cli.showing import one_form
 
-Thing = Annotated[str, typer.Argument(metavar="NAME", help="A chip, node, cluster, model, fabric, site or ask.")]
+Thing = Annotated[str, typer.Argument(metavar="NAME", help="A chip, node, cluster, model, engine, fabric, site, ask.")]
 PlanFile = Annotated[Path, typer.Argument(metavar="PLAN.json", help="What `--out` or `--json` wrote.")]
 Term = Annotated[str | None, typer.Argument(metavar="[TERM]", help="One term of its breakdown.")]
 
@@ -21,8 +21,9 @@ ABOUT = {
     "models": "List the models of the catalogue.",
     "clusters": "List the published clusters of the catalogue.",
     "fabrics": "List the networks between nodes.",
+    "engines": "List the engines that serve models, with what they do by default.",
     "sites": "List the places where a cluster can stand: PUE, electricity, carbon.",
-    "asks": "List the bundled asks: questions that `plan` and `estimate` take by name.",
+    "asks": "List the bundled asks: questions that `plan`, `estimate`, `simulate` and `tax` take by name.",
 }
 
 

@@ -15,10 +15,18 @@ Folder = Annotated[Path | None, typer.Option("--catalog", metavar="DIR", help="A
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set any field of the ask.")]
 Top = Annotated[int, typer.Option("--top", metavar="N", min=1, max=1000, help="How many plans to show.")]
 Runs = Annotated[Path | None, typer.Option("--runs", metavar="FILE", help="CSV or CSV.gz of published runs.")]
-SchemaName = Annotated[str, typer.Argument(metavar="NAME", help="ask, plan, check, tax, cases, chip, model, ...")]
+SchemaName = Annotated[str, typer.Argument(metavar="NAME", help="ask, plan, simulate, check, tax, cases, chip, ...")]
 Launch = Annotated[
     str | None,
-    typer.Option("--launch", metavar="FORMAT", help="Settings to launch it: megatron, torchtitan, slurm, ..."),
+    typer.Option(
+        "--launch",
+        metavar="FORMAT",
+        help="Settings to launch it: megatron, torchtitan, slurm, ...; vllm, ...",
+    ),
+]
+ServeLaunch = Annotated[
+    str | None,
+    typer.Option("--launch", metavar="FORMAT", help="Settings to launch it: vllm, sglang, trtllm or llama.cpp."),
 ]
 Report = Annotated[
     Path | None,

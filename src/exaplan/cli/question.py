@@ -7,91 +7,29 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from exaplan.cli.flags import FLAGS
 from exaplan.errors import ExaplanError, InputError, Place
 
 Keys = tuple[str | int, ...]
 
 
-class Flag(NamedTuple):
-    """One flag of ``plan`` and ``estimate``: the field of the ask that it sets, and what ``--help`` says."""
-
-    keys: tuple[str, ...]
-    help: str
-    panel: str
-    also: str = ""  # another spelling of the flag
-    many: bool = False  # it may stand several times
-
-
-MODEL, WORK, CLUSTER, LAYOUT, LIMITS = "Model", "Work", "Cluster", "Layout (fixed where given)", "Limits and choice"
-LAW = "Law: only what may be had there (analysis, not legal advice)"
-
-FLAGS: Mapping[str, Flag] = {
-    "model": Flag(("model",), "Name of `exaplan models`, or path of a config.json or model file.", MODEL),
-    "tokens": Flag(("work", "tokens"), "Tokens of the whole run, like 15T.", WORK),
-    "steps": Flag(("work", "steps"), "Or its steps.", WORK),
-    "seq_len": Flag(("work", "seq_len"), "Tokens in a sequence.", WORK),
-    "global_batch": Flag(("work", "global_batch"), "Sequences in a step.", WORK),
-    "precision": Flag(("work", "precision"), "bf16, fp16, fp8, fp8-block, mxfp8, nvfp4, fp32, tf32.", WORK),
-    "method": Flag(("work", "method"), "full or lora.", WORK),
-    "rank": Flag(("work", "rank"), "Rank of the LoRA adapters.", WORK),
-    "framework": Flag(("work", "framework"), "Generation of the training framework.", WORK),
-    "attention": Flag(("work", "attention"), "fused or unfused.", WORK),
-    "chip": Flag(("cluster", "chip"), "Names of `exaplan chips`, or files; a,b to choose from. None: all.", CLUSTER),
-    "count": Flag(("cluster", "count"), "Chips in the cluster; searched if left out and limits are given.", CLUSTER),
-    "node": Flag(("cluster", "node"), "Name of `exaplan nodes`, or path of a node file.", CLUSTER),
-    "fabric": Flag(("cluster", "fabric"), "The network between nodes.", CLUSTER),
-    "fleet": Flag(("cluster", "fleet"), "What you have, like 64xA100,8xH100; the best of them is chosen.", CLUSTER),
-    "site": Flag(
-        ("cluster", "site"), "Where it stands: PUE, electricity, carbon; a,b to choose from.", CLUSTER, "--place"
-    ),
-    "terms": Flag(("cluster", "terms"), "any (the offer of least cash), rent, buy, or own (already there).", CLUSTER),
-    "dp": Flag(("layout", "dp"), "Data-parallel replicas.", LAYOUT),
-    "tp": Flag(("layout", "tp"), "Tensor parallelism.", LAYOUT),
-    "pp": Flag(("layout", "pp"), "Pipeline stages.", LAYOUT),
-    "vpp": Flag(("layout", "vpp"), "Model chunks per stage.", LAYOUT),
-    "cp": Flag(("layout", "cp"), "Context parallelism.", LAYOUT),
-    "ep": Flag(("layout", "ep"), "Expert parallelism.", LAYOUT),
-    "etp": Flag(("layout", "etp"), "Tensor parallelism inside experts.", LAYOUT),
-    "micro_batch": Flag(("layout", "micro_batch"), "Sequences in a micro-batch.", LAYOUT),
-    "recompute": Flag(("layout", "recompute"), "none, selective, full, or module names.", LAYOUT),
-    "zero": Flag(("layout", "zero"), "Sharding of states, 0 to 3 (3 = FSDP).", LAYOUT),
-    "schedule": Flag(("layout", "schedule"), "1f1b, interleaved, zero-bubble or dualpipe.", LAYOUT),
-    "budget": Flag(("limits", "money"), "Money at most, like $2M.", LIMITS),
-    "power": Flag(("limits", "power"), "Power at most, like 10 MW.", LIMITS),
-    "deadline": Flag(("limits", "deadline"), "Time at most, like 90 d, or a day like 2027-03-01.", LIMITS),
-    "max_count": Flag(("limits", "count"), "Chips at most where counts are searched (16,384).", LIMITS),
-    "hold": Flag(("limits", "hold"), "A limit holds at the upper end of the range (upper), or expected.", LIMITS),
-    "start": Flag(("start",), "Day on which the run starts and whose prices count.", LIMITS),
-    "objective": Flag(
-        ("objective",), "time, cost, energy, carbon or throughput; by what is limited if left out.", LIMITS
-    ),
-    "to": Flag(("law", "to"), "Where the chips go, like CN, China or 中国.", LAW),
-    "on": Flag(("law", "on"), "Day whose rules (and, without --start, prices) count, like 2024-01-15.", LAW),
-    "headquarters": Flag(("law", "headquarters"), "Of the buyer or its parent; the destination if left out.", LAW),
-    "origin": Flag(("law", "origin"), "Whence the chips are shipped; the US if left out.", LAW),
-    "end_user": Flag(("law", "end_user"), "Name to look up in the entity list.", LAW),
-    "buyer": Flag(("law", "buyer"), "private or state-funded.", LAW),
-    "letters": Flag(("law", "letters"), "Letters to single makers bind all makers, or the addressees.", LAW),
-    "accept": Flag(("law", "accept"), "Verdicts that are planned with: free,notify, or with licence, unknown.", LAW),
-    "without": Flag(("law", "without"), "Rules that are left out: names of `exaplan rules`, a,b.", LAW),
-    "threshold": Flag(
-        ("law", "thresholds"), "RULE.NAME=NUMBER instead of the encoded number; may be repeated.", LAW, many=True
-    ),
-    "available": Flag(("law", "count"), "The most chips that are to be had there.", LAW),
-    "vat": Flag(("law", "vat"), "Value-added tax is paid, or recovered by the buyer.", LAW),
-    "step_time": Flag(("observed", "step_time"), "Your own measured step time; recentres the answer.", LIMITS),
-    "seed": Flag(("seed",), "Seed of the draws.", LIMITS),
-}
-PATHS = {"model", "node", "fabric"}
+PATHS = {"model", "node", "fabric", "engine"}
+SWITCHES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 LISTS = {"chip", "site"}
 THRESHOLD = "advanced-computing-2023.tpp=4800 (`exaplan rules` lists the names)"
 Said = str | list[str] | None  # what a flag was given
 REPLACES: Mapping[str, tuple[str, ...]] = {
-    "chip": ("name", "node", "fleet"),
-    "fleet": ("name", "chip", "node", "count"),
-}  # a flag -> what it takes the place of in the cluster of the ask
+    "chip": ("cluster.name", "cluster.node", "cluster.fleet"),
+    "fleet": ("cluster.name", "cluster.chip", "cluster.node", "cluster.count"),
+    "rate": ("work.users", "work.trace", "work.think"),
+    "users": ("work.rate", "work.trace", "work.arrivals", "work.burst"),
+    "trace": tuple(
+        f"work.{name}"
+        for name in ("rate", "users", "prompt", "output", "arrivals", "burst", "think", "turns", "history", "keep")
+    ),
+}  # a flag -> the fields of the ask that it takes the place of
 
 
 @dataclass
@@ -119,9 +57,11 @@ class Draft:
         for key in keys[:-1]:
             if not isinstance(group, dict):
                 break
-            if isinstance(group.get(key), str) and key == "cluster":
+            if isinstance(group.get(key), str) and key in ("cluster", "engine"):
                 group[key] = {"name": group[key]}
-            group = group[key] if group.get(key) is not None else group.setdefault(key, {})
+            if group.get(key) is None:
+                group[key] = {}
+            group = group[key]
         if not isinstance(group, dict):
             return  # an ask or a group that is no mapping is refused where it is parsed
         for other in _other_spellings(*keys):
@@ -129,17 +69,18 @@ class Draft:
         group[keys[-1]] = value
         self.over[tuple(keys)] = origin
 
-    def drop(self, names: Sequence[str]) -> None:
-        """Take fields out of the cluster that another flag takes the place of."""
-        part = self.value.get("cluster") if isinstance(self.value, dict) else None
-        if isinstance(part, str):
-            self.value["cluster"] = {}
-        if not isinstance(part, dict):
-            return
-        if "fleet" in names and part.get("fleet"):
-            part.pop("terms", None)
-        for name in names:
-            for spelling in (name, *_other_spellings("cluster", name)):
+    def drop(self, paths: Sequence[str]) -> None:
+        """Take fields out of the ask that a flag takes the place of."""
+        for path in paths:
+            above, _, name = path.partition(".")
+            part = self.value.get(above) if isinstance(self.value, dict) else None
+            if above == "cluster" and isinstance(part, str):
+                self.value["cluster"] = {}
+            if not isinstance(part, dict):
+                continue
+            if path == "cluster.fleet" and part.get("fleet"):
+                part.pop("terms", None)
+            for spelling in (name, *_other_spellings(above, name)):
                 part.pop(spelling, None)
 
 
@@ -245,7 +186,7 @@ def _resolved(value: Any, folder: Path) -> Any:
 def _put_flags(draft: Draft, flags: Mapping[str, Said]) -> None:
     given = {name: value for name, value in flags.items() if value is not None}
     for name in REPLACES.keys() & given:
-        draft.drop([other for other in REPLACES[name] if other not in given])
+        draft.drop(_replaced(draft, name, {".".join(FLAGS[other].keys) for other in given}))
     for name, value in given.items():
         origin, keys = f"--{name.replace('_', '-')}", FLAGS[name].keys
         if FLAGS[name].many:
@@ -254,6 +195,14 @@ def _put_flags(draft: Draft, flags: Mapping[str, Said]) -> None:
                 draft.put((*keys, entry), number, origin)
         else:
             draft.put(keys, _value(name, str(value), draft.folder), origin)
+
+
+def _replaced(draft: Draft, name: str, said: set[str]) -> list[str]:
+    """The fields that a flag takes the place of; a rate does so of a pause only where that was of users."""
+    work = draft.value.get("work") if isinstance(draft.value, dict) else None
+    sessions = isinstance(work, dict) and work.get("turns") is not None
+    kept = {"work.think"} if name == "rate" and sessions else set()
+    return [path for path in REPLACES[name] if path not in said | kept]
 
 
 def named(text: str, origin: str, example: str = THRESHOLD) -> tuple[str, str]:
@@ -272,7 +221,22 @@ def _value(name: str, value: str, folder: Path | None) -> Any:
         pieces = [value] if os.path.isfile(value) else value.split(",")
         named = [_from_here(piece.strip(), folder) for piece in pieces]
         return named if len(named) > 1 else named[0]
+    if name == "trace":
+        return _file_from_here(value, folder)
+    if name in ("prompt", "output"):
+        return _lengths(name, value)
+    if name == "disaggregated":
+        return SWITCHES.get(value.strip().lower(), value)
     return _fleet(value, folder) if name == "fleet" else value
+
+
+def _lengths(name: str, text: str) -> Any:
+    """A pair or a mapping of lengths, written as YAML; a number or a range stays text."""
+    if not text.strip().startswith(("[", "{")):
+        return text
+    from exaplan.catalog.loader import parse_yaml
+
+    return parse_yaml(text, f"--{name}").value
 
 
 def _fleet(text: str, folder: Path | None) -> Any:
@@ -289,7 +253,12 @@ def _from_here(value: str, folder: Path | None) -> str:
     """A path of the command line, made relative to the folder of the ask; a name stays."""
     from exaplan.catalog.folder import is_path
 
-    if folder is None or not is_path(value) or Path(value).is_absolute():
+    return _file_from_here(value, folder) if is_path(value) else value
+
+
+def _file_from_here(value: str, folder: Path | None) -> str:
+    """A file named on the command line, made relative to the folder of the ask."""
+    if folder is None or Path(value).is_absolute():
         return value
     return os.path.join(os.path.relpath(".", folder), value)
 

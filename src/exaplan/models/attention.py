@@ -79,8 +79,10 @@ def _latent(spec: Spec, window: int) -> tuple[Operator, ...]:
 
 
 def _indexer(spec: Spec, query: int) -> tuple[Operator, ...]:
-    """What picks the tokens of sparse attention (DeepSeek-V3.2): q per head from ``query`` channels, one k, a weight per
-    head. Its scores over the context are not counted here: `exaplan.perf.serving` does."""
+    """What picks the tokens of sparse attention (DeepSeek-V3.2): q per head of ``query`` channels, one k, head weights.
+
+    Its scores over the context are not counted here: `exaplan.perf.serving` does.
+    """
     if not spec.sparse_top:
         return ()
     wide = spec.index_heads * spec.index_dim

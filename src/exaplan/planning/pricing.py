@@ -47,7 +47,7 @@ def priced(made: Estimate, interval: draws.Interval, item: Draft) -> Priced:
         return Priced(made, option.nodes, goodput=good, ranges=ranges, cluster=option.cluster)
     factor = draws.Interval(item.steps / band[1], item.steps / band[0])
     span = draws.product(interval, made.step_time, factor, item.steps / good)
-    ranges |= {name: (found.low, found.high) for name, found in _ranges(item, span).items()}
+    ranges |= {name: (found.low, found.high) for name, found in ranges_of(item, span).items()}
     bill = item.bill
     return Priced(
         made,
@@ -67,7 +67,7 @@ def priced(made: Estimate, interval: draws.Interval, item: Draft) -> Priced:
     )
 
 
-def _ranges(item: Draft, span: draws.Interval) -> dict[str, draws.Interval]:
+def ranges_of(item: Draft, span: draws.Interval) -> dict[str, draws.Interval]:
     """80% intervals of time, cost, energy and carbon, by that of the time, the prices and the power.
 
     cost_quoted: of the cost at the quoted price, by the time alone; its upper end is what is ranked and what a budget

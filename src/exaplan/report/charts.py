@@ -76,7 +76,7 @@ def front_chart(answer: Answer) -> Chart | None:
     if front is None:
         return None
     rows = [_point_row(front, at) for at in range(len(front.points))]
-    x, y = _axis(_reach(rows, "x"), front.against), _axis(_reach(rows, "cost"), "money")
+    x, y = log_axis(_reach(rows, "x"), front.against), log_axis(_reach(rows, "cost"), "money")
     across = {"field": "x", "title": word(f"charts.{front.against}"), **x}
     up = {"field": "cost", "title": word("charts.cost"), **y}
     title = word("plan.front", against=word(f"plot.{front.against}"))
@@ -130,7 +130,7 @@ def _reach(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[float, float]:
     return padded([*(row[name] for row in rows), *bars], 0.04)
 
 
-def _axis(span: tuple[float, float], dimension: str) -> Chart:
+def log_axis(span: tuple[float, float], dimension: str) -> Chart:
     """A logarithmic axis over ``span`` [SI] whose ticks are round and carry their unit."""
     at = ticks(*span, dimension)
     names = [label(value, dimension) for value in at]
@@ -223,24 +223,24 @@ def _chosen(rows: list[dict[str, Any]], x: Chart, y: Chart, side: int) -> list[C
 def step_chart(answer: Answer) -> Chart | None:
     """The terms of one step [s], stacked, for each plan."""
     terms = {_name(answer, rank): plan.estimate.breakdown for rank, plan in _ranked(answer)}
-    rows = _stack(terms, "terms.step", "time")
+    rows = stack(terms, "terms.step", "time")
     note = word("charts.step_note")
-    return _terms_chart(rows, word("charts.step"), note, word("charts.step_axis")) if rows else None
+    return terms_chart(rows, word("charts.step"), note, word("charts.step_axis")) if rows else None
 
 
 def memory_chart(answer: Answer) -> Chart | None:
     """The terms of memory [GB] of the fullest chip, stacked, for each plan, against what the chip has."""
     terms = {_name(answer, rank): plan.estimate.memory_terms for rank, plan in _ranked(answer)}
-    rows = _stack(terms, "terms.memory", "bytes", 1e-9)
+    rows = stack(terms, "terms.memory", "bytes", 1e-9)
     if not rows:
         return None
-    made = _terms_chart(rows, word("charts.memory"), word("charts.memory_note"), word("charts.memory_axis"))
+    made = terms_chart(rows, word("charts.memory"), word("charts.memory_note"), word("charts.memory_axis"))
     ends: list[Chart] = [
         {"plan": _name(answer, rank), "whole": cluster_of(answer, plan).chip.memory * 1e-9, "what": _has(answer, plan)}
         for rank, plan in _ranked(answer)
     ]
     tick = {"type": "tick", "color": ACCENT, "thickness": 2.5, "size": BAR * 0.95, "tooltip": True}
-    where = {"y": _rows_axis([end["plan"] for end in ends]), "x": {"field": "whole", "type": "quantitative"}}
+    where = {"y": rows_axis([end["plan"] for end in ends]), "x": {"field": "whole", "type": "quantitative"}}
     tips = {"tooltip": {"field": "what", "type": "nominal"}}
     capacity = {"data": {"values": ends}, "mark": tick, "encoding": where | tips}
     bars = {key: made.pop(key) for key in ("data", "mark", "encoding")}
@@ -263,7 +263,7 @@ def _name(answer: Answer, rank: int) -> str:
     return f"#{rank}  {plan.estimate.layout.chips:,} {cluster.chip.name}, {short_text(plan.estimate.layout)}"
 
 
-def _stack(plans: Mapping[str, Mapping[str, float]], words: str, dimension: str, unit: float = 1.0) -> list[Chart]:
+def stack(plans: Mapping[str, Mapping[str, float]], words: str, dimension: str, unit: float = 1.0) -> list[Chart]:
     """Rows plan, term, value [in ``unit``], largest term of plan #1 first; small terms joined into one."""
     totals = {plan: sum(terms.values()) or 1.0 for plan, terms in plans.items()}
     kept = [
@@ -284,7 +284,7 @@ def _stack(plans: Mapping[str, Mapping[str, float]], words: str, dimension: str,
     return made
 
 
-def _terms_chart(rows: list[Chart], title: str, note: str, axis: str) -> Chart:
+def terms_chart(rows: list[Chart], title: str, note: str, axis: str) -> Chart:
     places = {row["term"]: row["place"] for row in rows}
     terms = sorted(places, key=places.__getitem__)
     rest = word("charts.other_terms")
@@ -299,7 +299,7 @@ def _terms_chart(rows: list[Chart], title: str, note: str, axis: str) -> Chart:
         "data": {"values": rows},
         "mark": {"type": "bar", "height": BAR * 0.72},
         "encoding": {
-            "y": _rows_axis(plans),
+            "y": rows_axis(plans),
             "x": {"field": "value", "type": "quantitative", "title": axis, "stack": "zero"}
             | {"axis": {"tickCount": 9}},
             "color": named | {"scale": {"domain": terms, "range": colours}},
@@ -312,6 +312,6 @@ def _terms_chart(rows: list[Chart], title: str, note: str, axis: str) -> Chart:
 TIPS = ("plan", "term", "told", "share")
 
 
-def _rows_axis(plans: list[str]) -> Chart:
+def rows_axis(plans: list[str]) -> Chart:
     axis = {"labelLimit": 300, "ticks": False, "domain": False, "grid": False, "labelPadding": 8}
     return {"field": "plan", "type": "nominal", "title": None, "sort": plans, "axis": axis}

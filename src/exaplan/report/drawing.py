@@ -31,7 +31,11 @@ def drawing_bytes(drawing: Drawing, suffix: str) -> bytes:
     if not drawing.charts:
         hint = "write a page (.html) or --json instead: they hold the tables"
         raise InputError("there is nothing to draw in this answer", hint=hint, place=PLACE)
-    whole = charts.stacked(drawing.charts, drawing.title, " ".join((*drawing.sentences, word("law.advice"))))
+    return picture(charts.stacked(drawing.charts, drawing.title, " ".join((*drawing.sentences, word("law.advice")))), kind)
+
+
+def picture(whole: charts.Chart, kind: str) -> bytes:
+    """A chart as a picture, or as it is for other programs. kind: .svg, .png or .vl.json."""
     if kind == ".vl.json":
         return (json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
     if kind == ".png":

@@ -87,9 +87,9 @@ def _body(answer: Answer, catalog: Catalog | None, charts: Mapping[str, str]) ->
 
 
 def section(name: str, *parts: str) -> str:
-    """A section under its heading; plain notes are paragraphs."""
+    """A section under its heading (``name``: below ``page`` in the words); plain notes are paragraphs."""
     inner = "\n".join(part if part.startswith("<") else f'<p class="sub">{escape(part)}</p>' for part in parts if part)
-    return f'<section id="{name}"><h2>{escape(word("page." + name))}</h2>\n{inner}</section>'
+    return f'<section id="{name.rpartition(".")[2]}"><h2>{escape(word("page." + name))}</h2>\n{inner}</section>'
 
 
 def sheet_html(sheet: Sheet, mark: bool = False, kind: str = "") -> str:

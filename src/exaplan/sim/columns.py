@@ -145,9 +145,13 @@ SPAN_COLUMNS = 7
     TIMER,
     STARTS,
     STOPS,
-    TAKEN,
-) = range(45)
-COUNT_COLUMNS = 45
+    WHEN,
+    WHENS,
+    LAST_WHENS,
+    LIMIT,
+    HISTORY_KIND,
+) = range(49)
+COUNT_COLUMNS = 49
 
 # Clocks and sums of the whole run (``State.clocks``). NOW; TICKED: sums are complete up to it; AREA_INSIDE: integral of
 # requests in the system; STAYS: sum of the times in it; BIN_WIDTH: of the time series; LOW_SINCE: load below the stop
@@ -171,5 +175,12 @@ ITERATION, RETURN, LOADED, SERVED, READY, IDLE = range(6)
 
 # Columns of ``State.rows``: lengths of a request and the session that a trace names (NONE = none).
 ROW_PROMPT, ROW_OUTPUT, ROW_KEY = range(3)
-# Columns of ``State.row_times``: when it comes (open arrivals), think time after it.
-ROW_WHEN, ROW_THINK = range(2)
+
+# Columns of ``State.tallies``, sums over the requests of a batch: COUNT of requests, of those with more than one output
+# token (SPACED), values [s], tokens, those that keep the promise (GOOD), and when the last of them ended.
+COUNT, SPACED, SUM_TTFT, SUM_TPOT, SUM_LATENCY, SUM_QUEUE, SUM_IN, SUM_OUT, GOOD, UNTIL = range(10)
+TALLY_COLUMNS = 10
+
+# Sketches of each batch (``State.sketches``).
+TTFT, TPOT, LATENCY, QUEUE = range(4)
+SKETCHES = 4

@@ -19,7 +19,7 @@ class State(NamedTuple):
     slots: (requests, SLOT_COLUMNS), times: (requests, TIME_COLUMNS), one row per request in the system; replicas,
     spans: one row per replica; phase: (replicas, block), decoding requests by the step [mod block] at which they need
     one more block; finishes: (replicas, sequences, 2), a heap of (last step, request) of each replica; event_times,
-    events: (events,), (events, 3): a heap by time, then order; rows, row_times: the requests to come; counts, clocks:
+    events: (events,), (events, 3): a heap by time, then order; rows: (rows, 3), thinks, whens: the requests to come; counts, clocks:
     see columns; log: (entries, 4) of (time, kind, request, value), empty where nobody compares events.
     """
 
@@ -32,7 +32,11 @@ class State(NamedTuple):
     event_times: Real
     events: Whole
     rows: Whole
-    row_times: Real
+    thinks: Real
+    whens: Real
     counts: Whole
     clocks: Real
+    tallies: Real
+    sketches: Whole
+    promise: Real
     log: Real

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from exaplan.perf.serving.operators import touched
 from exaplan.perf.serving.power import (
     ServingPower,
     Spent,
+    busiest,
     decode_work,
     operator_work,
     product_work,
@@ -21,7 +24,7 @@ from exaplan.perf.serving.power import (
     share_drawn,
 )
 
-FIT = ServingPower(idle=0.1, waiting=0.2, traffic=0.3, busy=0.4, compute=0.5, memory=0.3)
+FIT = ServingPower(idle=0.1, waiting=0.2, traffic=0.3, busy=0.4, compute=0.5, memory=0.3, experts=0.1, low=0.2)
 SECONDS = st.floats(0.0, 1.0)
 RATES = to.ChipRates(*(1.0 for _ in to.ChipRates._fields))._replace(peak=1e15, bandwidth=2e12)
 LOW = RATES._replace(peak=2e15)
@@ -29,8 +32,6 @@ LOW = RATES._replace(peak=2e15)
 
 def hardware() -> to.ServeHardware:
     """A chip of 1 PFLOP/s (2 in the format of the weights) and 2 TB/s; curves take no part in what is counted."""
-    from typing import Any
-
     empty: Any = None
     return to.ServeHardware(RATES, LOW, *(empty for _ in range(8)), domain=8.0, link=4e11, network=5e10)
 
@@ -56,6 +57,32 @@ def test_each_second_draws_what_it_is_spent_in() -> None:
     """A quarter waiting, a quarter traffic, half at work with half of peak and bandwidth: by hand 0.525."""
     spent = Spent(total=4.0, waiting=1.0, traffic=1.0, compute=1.0, memory=1.0)
     assert share_drawn(spent, FIT) == pytest.approx((0.2 + 0.3 + 2 * 0.4 + 0.5 + 0.3) / 4.0)
+
+
+def test_grouped_products_draw_on_top() -> None:
+    """Half the time in experts of a scaled format: their two shares for that half, by hand."""
+    spent = Spent(2.0, 0.0, 0.0, 0.0, 0.0, experts=1.0, low=1.0)
+    assert share_drawn(spent, FIT) == pytest.approx(0.4 + 0.5 * (0.1 + 0.2))
+
+
+@given(st.integers(1, 64), st.integers(1, 8), st.floats(1.0, 4096.0), st.integers(1, 16))
+def test_the_busiest_chip_reads_no_less_than_the_mean(local: int, top: int, tokens: float, ranks: int) -> None:
+    """Nor more than all of its experts; alone it is the mean, and with many tokens all chips read everything."""
+    experts = float(local * ranks)
+    lag = busiest(local, experts, min(top, experts), tokens, ranks)
+    mean = touched(local, experts, min(top, experts), tokens)
+    assert -1e-9 <= lag <= local / mean - 1.0 + 1e-9
+    assert busiest(local, experts, min(top, experts), tokens, 1.0) == 0.0
+    assert busiest(local, experts, min(top, experts), 1e9, ranks) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_busiest_of_chips_as_drawn() -> None:
+    """Against draws of the same: 16 experts on 8 chips, one of them for each of 8 tokens, within 15%."""
+    draws = np.random.default_rng(5).integers(0, 16, size=(4000, 8))
+    hit = np.zeros((4000, 16), dtype=bool)
+    np.put_along_axis(hit, draws, True, axis=1)
+    counts = hit.reshape(4000, 8, 2).sum(axis=2)
+    assert 1.0 + busiest(2.0, 16.0, 1.0, 8.0, 8.0) == pytest.approx(counts.max(axis=1).mean() / counts.mean(), rel=0.15)
 
 
 def test_nothing_to_do_draws_the_rest() -> None:

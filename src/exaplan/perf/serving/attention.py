@@ -10,7 +10,8 @@ from exaplan.perf.serving.inputs import Row, Table
 
 # COUNT layers; HEADS, KEY [elements of q and k], VALUE [of v] in decode; WINDOW, TOP [tokens, 0 = all];
 # CACHE [B of cache per token], STATE [B per sequence beside: q, output, recurrent state], INDEX [B per token that a
-# sparse indexer reads], and the curves: RATE [FLOP/s], STREAM [B/s], FLOOR [s], CORNER of decode;
+# sparse indexer reads], and the curves: RATE [FLOP/s], STREAM [B/s], FLOOR [s], CORNER, PAD [query heads that a tile
+# takes at least], SEQUENCE [s per sequence] of decode, WIDTH [tokens per sequence], SCALE, P_SCALE [factors of tuning];
 # P_* of prompts: HEADS, KEY, VALUE, RATE, RAMP [keys], STREAM, FLOOR, CORNER, TILE, TAIL [blocks], UP [s per past token]
 (
     COUNT,
@@ -40,8 +41,11 @@ from exaplan.perf.serving.inputs import Row, Table
     WIDTH,
     SCALE,
     P_SCALE,
-) = range(27)
-COLUMNS = 27
+    KV_HEADS,
+    PAD,
+    SEQUENCE,
+) = range(30)
+COLUMNS = 30
 
 
 def seen(context: float, window: float, top: float) -> float:
@@ -54,15 +58,18 @@ def seen(context: float, window: float, top: float) -> float:
 def decode_kind_time(row: Row, seqs: float, context: float) -> float:
     """One layer of a kind for ``seqs`` decoding sequences of ``context`` tokens each. [s]
 
-    t = floor + smooth_max(bytes / stream, FLOPs / rate); bytes = seqs (keys cache + state + context index),
-    FLOPs = 2 width seqs keys heads (key + value).
+    t = floor + seqs sequence + smooth_max(bytes / stream, FLOPs / rate); bytes = seqs (keys cache + state + context
+    index), FLOPs = 2 seqs keys kv_heads max(width heads / kv_heads, pad) (key + value): the query heads of one
+    key/value head fill a tile of the matrix engine together.
     """
     if seqs <= 0.0:
         return 0.0
     keys = seen(context, row[WINDOW], row[TOP])
     moved = seqs * (keys * row[CACHE] + row[STATE] + context * row[INDEX])
-    flops = 2.0 * row[WIDTH] * seqs * keys * row[HEADS] * (row[KEY] + row[VALUE])
-    return row[FLOOR] + smooth_max(moved / row[STREAM], flops / row[RATE], row[CORNER])
+    together = max(row[WIDTH] * row[HEADS] / row[KV_HEADS], row[PAD])
+    flops = 2.0 * seqs * keys * row[KV_HEADS] * together * (row[KEY] + row[VALUE])
+    fixed = row[FLOOR] + seqs * row[SEQUENCE]
+    return fixed + smooth_max(moved / row[STREAM], flops / row[RATE], row[CORNER])
 
 
 def decode_time(table: Table, seqs: float, context: float) -> float:

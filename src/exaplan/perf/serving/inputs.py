@@ -128,14 +128,37 @@ OWN, ALL = range(2)  # SIDE: rows by the tokens of this rank, or by those of all
 Row = Sequence[float]
 
 
-class ReduceFit(NamedTuple):
-    """All-reduce of small messages inside a scale-up domain (one-shot and two-shot kernels of the engines).
+class DecodeFit(NamedTuple):
+    """Attention of decoding sequences over a paged cache.
 
-    base [s], hop [s per further rank], shot [fraction of link bandwidth], spread [relative standard deviation]."""
+    memory [fraction of bandwidth], rate [fraction of the 16-bit peak], pad [query heads a tile takes at least], floor
+    [s], sequence [s per sequence], corner [exponent of the smooth maximum], spread [relative standard deviation].
+    """
+
+    memory: float
+    rate: float
+    pad: float
+    floor: float
+    sequence: float
+    corner: float
+    spread: float
+
+
+class ReduceFit(NamedTuple):
+    """All-reduce kernels that engines bring for small messages inside a scale-up domain.
+
+    One shot (every rank reads every peer's buffer): base [s], hop [s per further rank], one [fraction of link
+    bandwidth]. Two shots (scatter, then gather): late [s], late_hop [s per further rank], two [fraction]. limit [B of
+    size x ranks up to which an engine takes one shot; 0 = it takes the quicker]. spread [relative standard deviation].
+    """
 
     base: float
     hop: float
-    shot: float
+    one: float
+    late: float
+    late_hop: float
+    two: float
+    limit: float
     spread: float
 
 

@@ -8,7 +8,7 @@ from exaplan.models.serving import Cache
 from exaplan.nouns import Model
 from exaplan.perf.roofline import AttentionFit
 from exaplan.perf.serving.attention import COLUMNS
-from exaplan.perf.serving.inputs import ServeHardware, ServeTuning, Table
+from exaplan.perf.serving.inputs import DecodeFit, ServeHardware, ServeTuning, Table
 from exaplan.perf.serving.memory import key_value_heads, token_bytes
 from exaplan.perf.serving.pack import Cutting
 
@@ -18,18 +18,26 @@ def attention_table(
     cut: Cutting,
     hw: ServeHardware,
     fit: AttentionFit,
+    decode: DecodeFit,
     width: float,
     queries: float,
     tune: ServeTuning,
     model: Model,
 ) -> Table:
     """One row per kind of layer, shape (kinds, COLUMNS); queries: tokens of a decoding sequence in an iteration."""
-    rows = [kind_row(cache, cut, hw, fit, width, queries, tune) for cache in kinds]
+    rows = [kind_row(cache, cut, hw, fit, decode, width, queries, tune) for cache in kinds]
     return np.array(rows, dtype=np.float64).reshape(len(rows), COLUMNS)
 
 
 def kind_row(
-    cache: Cache, cut: Cutting, hw: ServeHardware, fit: AttentionFit, width: float, queries: float, tune: ServeTuning
+    cache: Cache,
+    cut: Cutting,
+    hw: ServeHardware,
+    fit: AttentionFit,
+    decode: DecodeFit,
+    width: float,
+    queries: float,
+    tune: ServeTuning,
 ) -> list[float]:
     """One kind of layer on one chip."""
     tp = cut.replica.tp
@@ -42,11 +50,13 @@ def kind_row(
     stream = hw.high.bandwidth * fit.memory
     dim = 0.5 * (cache.key + cache.value)
     rate = hw.high.peak * fit.peak * (128.0 + fit.size) / 128.0 * dim / (dim + fit.size)
+    together = 1.0 if latent or cache.state else key_value_heads(cache, tp)
     prompts = 0.0 if cache.state else heads
     up = 2.0 * heads * cache.latent * 2.0 * cache.value / (hw.high.peak * 0.6) if latent else 0.0
     return [
         cache.layers, 0.0 if cache.state else heads, key, value, cache.window, cache.top, token, state, cache.index,
-        0.4 * hw.high.peak, stream, fit.floor, fit.corner,
+        decode.rate * hw.high.peak, decode.memory * hw.high.bandwidth, decode.floor, decode.corner,
         prompts, cache.key, cache.value, rate, fit.ramp, stream, fit.floor, fit.corner, fit.tile,
         fit.tail * hw.high.processors, up, queries, tune.attention_decode, tune.attention_prefill,
+        together, decode.pad, decode.sequence,
     ]  # fmt: skip

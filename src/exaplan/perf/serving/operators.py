@@ -46,13 +46,12 @@ def product_time(
     given: float,
     rates: ChipRates,
     fit: GemmFit,
-    read: float,
     work: float,
 ) -> float:
     """Time [s] of y[m, n] = x[m, k] W[k, n] with weights of their own width, or of ``groups`` such products.
 
-    m [rows in total], weight, given [B per element of W and of x; y is written in 16 bit], read, work: factors on the
-    memory and the compute roof. As ``roofline.matmul_time``, which has one width for both inputs.
+    m [rows in total], weight, given [B per element of W and of x; y is written in 16 bit], work: factor on the compute
+    roof. As ``roofline.matmul_time``, which has one width for both inputs.
     """
     if m <= 0.0 or n <= 0.0 or k <= 0.0:
         return 0.0
@@ -62,7 +61,7 @@ def product_time(
     depth = depth_done(tiles, k, rates.processors, fit)
     compute = work * 2.0 * side_m * side_n * depth / (rates.peak * fit.peak)
     moved = weight * groups * n * k + given * m * k + 2.0 * m * n
-    return fit.floor + smooth_max(compute, read * moved / (rates.bandwidth * fit.memory), fit.corner)
+    return fit.floor + smooth_max(compute, moved / (rates.bandwidth * fit.memory), fit.corner)
 
 
 def touched(local: float, experts: float, top: float, tokens: float) -> float:
@@ -73,16 +72,30 @@ def touched(local: float, experts: float, top: float, tokens: float) -> float:
     return local * (1.0 - math.pow(max(0.0, 1.0 - top / experts), tokens))
 
 
+def busiest(local: float, experts: float, top: float, tokens: float) -> float:
+    """Experts hit on the rank that reads most of them [count]: all ranks wait for it.
+
+    min(local, mean + sqrt(2 ln R) sd) over R = experts / local ranks, sd = sqrt(local h (1 - h)) with h the chance that
+    an expert is hit: the expected largest of R normal draws (H. A. David, Order Statistics, 1970).
+    """
+    mean = touched(local, experts, top, tokens)
+    ranks = experts / local
+    if ranks <= 1.0:
+        return mean
+    hit = mean / local
+    return min(local, mean + math.sqrt(2.0 * math.log(ranks) * local * hit * (1.0 - hit)))
+
+
 def plain_product(row: Row, tokens: float, hw: ServeHardware, tune: ServeTuning) -> float:
     """A dense product: every row of the iteration through one matrix. [s]"""
     m = tokens * row[ROWS]
     if row[LOW] > 0.0:
-        read = tune.products_low
-        work = read * tune.compute
-        return product_time(m, row[N], row[K], row[GROUPS], row[WEIGHT], row[INPUT], hw.low, hw.gemm_low, read, work)
-    read = tune.products
-    work = read * tune.compute
-    return product_time(m, row[N], row[K], row[GROUPS], row[WEIGHT], row[INPUT], hw.high, hw.gemm, read, work)
+        return tune.products_low * product_time(
+            m, row[N], row[K], row[GROUPS], row[WEIGHT], row[INPUT], hw.low, hw.gemm_low, tune.compute
+        )
+    return tune.products * product_time(
+        m, row[N], row[K], row[GROUPS], row[WEIGHT], row[INPUT], hw.high, hw.gemm, tune.compute
+    )
 
 
 def grouped_product(row: Row, tokens: float, hw: ServeHardware, tune: ServeTuning) -> float:
@@ -91,20 +104,25 @@ def grouped_product(row: Row, tokens: float, hw: ServeHardware, tune: ServeTunin
     rows = tokens top / (ranks the experts are spread over) x imbalance; ``ROWS`` holds that per token.
     """
     m = tokens * row[ROWS] * (tune.imbalance if row[GROUPS] < row[EXPERTS] else 1.0)
-    hit = max(min(1.0, m), touched(row[GROUPS], row[EXPERTS], row[TOP], tokens))
+    hit = max(min(1.0, m), busiest(row[GROUPS], row[EXPERTS], row[TOP], tokens))
     rates = hw.low if row[LOW] > 0.0 else hw.high
-    work = tune.experts * tune.compute
-    return product_time(m, row[N], row[K], hit, row[WEIGHT], row[INPUT], rates, hw.grouped, tune.experts, work)
+    fit = hw.grouped if row[LOW] > 0.0 else hw.gemm
+    return tune.experts * product_time(m, row[N], row[K], hit, row[WEIGHT], row[INPUT], rates, fit, tune.compute)
 
 
 def small_all_reduce(size: float, ranks: float, link: float, fit: ReduceFit) -> float:
-    """All-reduce by direct reads of every peer's buffer (one shot) or of its shard (two shots), the quicker. [s]
+    """All-reduce by direct reads of every peer's buffer (one shot) or of its shard and then of the results (two). [s]
 
-    one shot: base + (p - 1) (hop + size / (link e)); two shots: 2 base' and 2 (p - 1) / p size.
+    one: base + hop (p - 1) + (p - 1) size / (link e1); two: late + late_hop (p - 1) + 2 (p - 1) / p size / (link e2).
+    Engines take one shot up to a size x ranks (vLLM: 2 MiB), or the quicker (limit = 0).
     """
-    rate = link * fit.shot
-    one = fit.base + (ranks - 1.0) * fit.hop + (ranks - 1.0) * size / rate
-    two = 1.5 * fit.base + (ranks - 1.0) * fit.hop + 2.0 * (ranks - 1.0) / ranks * size / rate
+    peers = ranks - 1.0
+    one = fit.base + peers * fit.hop + peers * size / (link * fit.one)
+    two = fit.late + peers * fit.late_hop + 2.0 * peers / ranks * size / (link * fit.two)
+    if ranks <= 2.0:
+        return one
+    if fit.limit > 0.0:
+        return one if size * ranks < fit.limit else two
     return min(one, two)
 
 

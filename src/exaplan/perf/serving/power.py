@@ -1,14 +1,16 @@
 """Average electrical power of a chip that serves, from what an iteration's time is spent in. Pure scalar functions.
 
-P = TDP (c_waiting t_waiting + c_traffic t_traffic + c_busy t_busy + c_compute t_peak + c_memory t_bus) / t, within
-[idle, 1] TDP. t_busy: what is left of the iteration t once the chip has waited for the host and for other chips; t_peak:
-what its FLOPs take at the peak of their format, t_bus: what its bytes take at the full bandwidth of the memory. The last
-two are the energy of work done, the others that of time passed: an energy roofline (J. Choi et al. 2013, "A roofline
-model of energy", doi:10.1109/IPDPS.2013.77). The coefficients stand in data/fits/serving_power.yaml with their rows.
+P = TDP (c_waiting t_waiting + c_traffic t_traffic + c_busy t_busy + c_experts t_experts + c_low t_low + c_compute t_peak
++ c_memory t_bus) / t, within [idle, 1] TDP. t_busy: what is left of the iteration t once the chip has waited for the host
+and for other chips, t_experts, t_low of it in grouped products, and in those of scaled formats; t_peak: what its FLOPs
+take at the peak of their format, t_bus: what its bytes take at the full bandwidth of the memory. The last two are the
+energy of work done, the others that of time passed: an energy roofline (J. Choi et al. 2013, "A roofline model of energy",
+doi:10.1109/IPDPS.2013.77). The coefficients stand in data/fits/serving_power.yaml with their rows.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from exaplan.perf.serving.attention import (
@@ -52,8 +54,9 @@ from exaplan.perf.serving.operators import touched
 
 
 class ServingPower(NamedTuple):
-    """Shares of the TDP drawn: at rest, while waiting for the host with a job loaded, while other chips' data are
-    awaited, while kernels run, and on top of these by FLOPs at the peak and by bytes at full bandwidth. [1]"""
+    """Shares of the TDP drawn [1]: at rest; while waiting for the host with a job loaded; while other chips are awaited;
+    while kernels run; and on top of that by FLOPs at the peak, by bytes at full bandwidth, in grouped products of routed
+    experts (whole tiles of few rows), and again in those whose weights have scales."""
 
     idle: float
     waiting: float
@@ -61,13 +64,16 @@ class ServingPower(NamedTuple):
     busy: float
     compute: float
     memory: float
+    experts: float
+    low: float
 
 
 class Spent(NamedTuple):
     """What an iteration of one chip is spent in. [s]
 
-    total; waiting: for the host; traffic: exposed traffic; compute: what its FLOPs take at the peak of their format;
-    memory: what its bytes take at full bandwidth.
+    total; waiting: for the host; traffic: exposed traffic, and waiting for the busiest chip; compute: what its FLOPs take
+    at the peak of their format; memory: what its bytes take at full bandwidth; experts: in grouped products, low: in
+    those below 16 bit.
     """
 
     total: float
@@ -75,16 +81,22 @@ class Spent(NamedTuple):
     traffic: float
     compute: float
     memory: float
+    experts: float = 0.0
+    low: float = 0.0
+
+
+def energy_drawn(spent: Spent, fit: ServingPower) -> float:
+    """Energy of an iteration over the TDP, unbounded. [s] Plain arithmetic: arrays of iterations will do, too."""
+    busy = spent.total - spent.waiting - spent.traffic
+    time = spent.waiting * fit.waiting + spent.traffic * fit.traffic + busy * fit.busy
+    return time + spent.compute * fit.compute + spent.memory * fit.memory + spent.experts * fit.experts + spent.low * fit.low
 
 
 def share_drawn(spent: Spent, fit: ServingPower) -> float:
     """Average power over the TDP. [1]"""
     if spent.total <= 0.0:
         return fit.idle
-    busy = max(0.0, spent.total - spent.waiting - spent.traffic)
-    time = spent.waiting * fit.waiting + spent.traffic * fit.traffic + busy * fit.busy
-    work = spent.compute * fit.compute + spent.memory * fit.memory
-    return min(1.0, max(fit.idle, (time + work) / spent.total))
+    return min(1.0, max(fit.idle, energy_drawn(spent, fit) / spent.total))
 
 
 def serving_power(tdp: float, spent: Spent, fit: ServingPower, used: float = 1.0) -> float:
@@ -118,6 +130,20 @@ def operator_work(row: Row, tokens: float, hw: ServeHardware) -> tuple[float, fl
     elif kind == SCAN:
         flops, moved = row[K] * tokens, row[MOVED] * tokens
     return flops / rates.peak, moved / rates.bandwidth
+
+
+def busiest(local: float, experts: float, top: float, tokens: float, ranks: float) -> float:
+    """What the busiest of ``ranks`` chips reads of its ``local`` experts over the mean, less 1 [1].
+
+    Each expert is hit with h = 1 - (1 - top / experts)^tokens; the largest of r such counts lies about sqrt(2 ln r)
+    standard deviations above their mean (normal extremes), and never above ``local``.
+    """
+    hit = 1.0 - math.pow(max(0.0, 1.0 - top / experts), tokens) if experts > 0.0 else 0.0
+    mean = local * hit
+    if ranks <= 1.0 or mean <= 0.0:
+        return 0.0
+    most = mean + math.sqrt(2.0 * math.log(ranks) * mean * (1.0 - hit))
+    return min(local, most) / mean - 1.0
 
 
 def decode_work(row: Row, seqs: float, context: float) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from exaplan.planning.serving.demand import demand_of
 from exaplan.planning.serving.kinds import Kind
 from exaplan.planning.serving.layouts import space_of
 from exaplan.planning.serving.question import Question, longest
-from exaplan.planning.serving.screening import Bound, Demand, Looker, Point, most_rate
+from exaplan.planning.serving.screening import Bound, Demand, Looker, Point, greatest
 
 CHUNKS = (512, 2048, 8192)  # tokens of an iteration that are tried beside the engine's own
 WIDER = (2, 4)  # times the engine's own cap on sequences
@@ -55,9 +55,9 @@ class Copy:
         """What it answers by sequences at a time."""
         return self.looker.curve()
 
-    def most(self, bound: Bound) -> tuple[float, Point | None]:
-        """The greatest rate of requests that keeps bounds on the means. [1/s]"""
-        return most_rate(self.curve, bound, self.demand.output)
+    def greatest(self, bound: Bound) -> Point | None:
+        """The point of the greatest rate that keeps bounds on the means; None: there is none."""
+        return greatest(self.curve, bound, self.demand.output)
 
     @property
     def chips(self) -> int:

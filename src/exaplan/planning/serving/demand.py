@@ -29,17 +29,18 @@ def moments(lengths: Lengths) -> Moments:
 
 
 def demand_of(traffic: Traffic, cached: bool, extra: float = 0.0) -> Demand:
-    """The mean request; ``cached``: a prefix cache keeps what earlier requests have read; extra [s of the chips].
+    """The mean request; ``cached``: a prefix cache keeps what earlier requests have read (a window of the history that
+    slides begins anew each time); extra [s of the chips].
 
     A decoding sequence is met half-way through its answer, and long answers are met longer: its context is
-    prompt + E[o^2] / (2 E[o]). Of n turns with full history, turn i's prompt holds i (p + o) + p tokens.
+    prompt + E[o^2] / (2 E[o]). Of n turns with full history, turn i's prompt holds prefix + i (p + o) + p tokens.
     """
     prompt, output = moments(traffic.prompt), moments(traffic.output)
-    before = _history(traffic, prompt.mean, output.mean)
-    whole = before + prompt.mean
-    there = min(whole - 1.0, _there(traffic, before, prompt.mean)) if cached else 0.0
+    before, prefix = _history(traffic, prompt.mean, output.mean), float(traffic.prefix)
+    whole = prefix + before + prompt.mean
+    there = prefix + (before if traffic.history == "full" else 0.0) if cached else 0.0
     context = whole + 0.5 * output.square / max(1.0, output.mean)
-    shared = float(min(traffic.prefix, prompt.mean)) if cached else 0.0
+    shared = prefix if cached else 0.0
     spread = prompt.square / (prompt.mean * prompt.mean) - 1.0 if prompt.mean > 0.0 else 0.0
     return Demand(
         read=max(1.0, whole - there),
@@ -48,7 +49,7 @@ def demand_of(traffic: Traffic, cached: bool, extra: float = 0.0) -> Demand:
         context=context,
         held=max(1.0, context - shared),
         spread=spread,
-        longest=_most(traffic, prompt.most, output.most),
+        longest=prefix + _most(traffic, prompt.most, output.most),
         extra=extra,
     )
 
@@ -63,17 +64,8 @@ def _history(traffic: Traffic, prompt: float, output: float) -> float:
     return sum(min(float(traffic.keep), turn * (prompt + output)) for turn in turns) / traffic.turns
 
 
-def _there(traffic: Traffic, before: float, prompt: float) -> float:
-    """Tokens of a mean prompt that an earlier request has read: the turns before it, and what all prompts share. A
-    window that slides begins anew each time."""
-    shared = min(float(traffic.prefix), prompt)
-    if traffic.turns <= 1 or traffic.history == "none":
-        return shared
-    return before + shared / traffic.turns if traffic.history == "full" else shared
-
-
 def _most(traffic: Traffic, prompt: float, output: float) -> float:
-    """Tokens of the longest request."""
+    """Tokens of the longest request, without what all prompts share."""
     if traffic.turns <= 1 or traffic.history == "none":
         return prompt + output
     if traffic.history == "full":

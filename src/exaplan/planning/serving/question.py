@@ -119,5 +119,5 @@ def least_context(traffic: Traffic) -> float:
     """Tokens of the longest usual request, with the history of its session."""
     prompt, output = longest(traffic.prompt), longest(traffic.output)
     if traffic.turns > 1 and traffic.history == "full":
-        return traffic.turns * (prompt + output)
-    return prompt + output + (traffic.keep if traffic.turns > 1 and traffic.history == "window" else 0)
+        return traffic.prefix + traffic.turns * (prompt + output)
+    return traffic.prefix + prompt + output + (traffic.keep if traffic.turns > 1 and traffic.history == "window" else 0)

@@ -84,8 +84,8 @@ class Looker:
 
     def decode(self, batch: float) -> float:
         """T0: an iteration that only decodes. [s]"""
-        each = 1.0 + self.policy.draft
-        return float(self.step(self.table, batch * each, batch * each, batch, batch * self.demand.context, 0.0, 0.0))
+        tokens = batch * self.table.width
+        return float(self.step(self.table, tokens, batch, batch, batch * self.demand.context, 0.0, 0.0))
 
     def prompt(self, batch: float, several: float = 1.0) -> tuple[float, float]:
         """(D: what a prompt adds to the iterations, iterations that it is spread over), ``several`` prompts sharing
@@ -105,14 +105,12 @@ class Looker:
     def _chunk(self, beside: float, size: float, past: float, many: float, last: bool) -> float:
         """An iteration with a piece of ``many`` prompts beside decoding sequences. [s]"""
         attention = many * float(self.reading(self.table, size, past))
-        each = beside * (1.0 + self.policy.draft)
-        outputs = each + (many if last else 0.0)
-        context = beside * self.demand.context
-        return float(self.step(self.table, each + many * size, outputs, beside, context, attention, many))
+        tokens, outputs = beside * self.table.width + many * size, beside + (many if last else 0.0)
+        return float(self.step(self.table, tokens, outputs, beside, beside * self.demand.context, attention, many))
 
     def budget(self, batch: float) -> float:
         """Prompt tokens that an iteration has room for. [tokens]"""
-        used = batch * (1.0 + self.policy.draft) if self.policy.batching == MIXED else 0.0
+        used = batch * self.table.width if self.policy.batching == MIXED else 0.0
         return max(1.0, self.policy.max_tokens - used)
 
     def point(self, batch: float) -> Point:
@@ -177,28 +175,47 @@ class Bound(NamedTuple):
     load: float = 1.0
 
 
-def most_rate(curve: Sequence[Point], bound: Bound, output: float) -> tuple[float, Point | None]:
-    """(the greatest rate at which a copy keeps the bounds [1/s], its point); (0, None) where it never does."""
+def greatest(curve: Sequence[Point], bound: Bound, output: float) -> Point | None:
+    """The point of the greatest rate at which a copy keeps the bounds; None where it never does."""
     top, best = capacity(curve) * bound.load, None
-    rate = 0.0
     for point in curve:
-        if point.rate > top or not holds(point, bound, output):
+        if point.rate > top or not holds(point, bound, output) or (best and point.rate < best.rate):
             break
-        best, rate = point, point.rate
+        best = point
     if best is None:
-        return 0.0, None
+        return _lightest(curve, bound, output)
     after = curve[curve.index(best) + 1] if curve.index(best) + 1 < len(curve) else None
     if after is None or after.rate <= best.rate:
-        return rate, best
+        return best
     low, high = best.rate, min(after.rate, top)
     for _ in range(20):
         middle = 0.5 * (low + high)
         found = _between(best, after, middle)
         low, high = (middle, high) if holds(found, bound, output) else (low, middle)
-    return low, _between(best, after, low)
+    return _between(best, after, low)
+
+
+def _lightest(curve: Sequence[Point], bound: Bound, output: float) -> Point | None:
+    """A copy that only one request fits into at a time, loaded as far as its bound says."""
+    if not curve or not holds(curve[0], bound, output):
+        return None
+    first = curve[0]
+    return first._replace(rate=first.rate * bound.load)
 
 
 def holds(point: Point, bound: Bound, output: float) -> bool:
     """Whether the means keep the bounds."""
-    whole = point.ttft + point.tpot * max(0.0, output - 1.0)
-    return point.ttft <= bound.ttft and point.tpot <= bound.tpot and whole <= bound.latency
+    return point.ttft <= bound.ttft and point.tpot <= bound.tpot and stay(point, output) <= bound.latency
+
+
+def stay(point: Point, output: float) -> float:
+    """Time that a request is in the copy. [s] TTFT + (o - 1) TPOT"""
+    return point.ttft + point.tpot * max(0.0, output - 1.0)
+
+
+def users(point: Point, output: float, think: float) -> float:
+    """Users that keep a copy at a point: X (R + Z), the interactive response time law. [count]
+
+    E. D. Lazowska et al. 1984, "Quantitative system performance", section 3.5.
+    """
+    return point.rate * (stay(point, output) + think)

@@ -36,20 +36,7 @@ class Setup:
         return (id(self.copy), self.replicas, id(self.prefill), self.prefill_replicas)
 
 
-@dataclass(frozen=True)
-class Margin:
-    """Upper end of the range over the expected value: of ttft, tpot, latency and of the time of an iteration [1]."""
-
-    ttft: float = 1.0
-    tpot: float = 1.0
-    latency: float = 1.0
-
-    def of(self, name: str) -> float:
-        """Of a quantity."""
-        return float(getattr(self, name))
-
-
-class Range:
+class Bench:
     """Runs simulations of a question and remembers them."""
 
     def __init__(self, asked: Question) -> None:
@@ -66,10 +53,32 @@ class Range:
         return self._known[key]
 
     def _made(self, setup: Setup, requests: int, rate: float | None) -> Simulated:
-        traffic = self.traffic(rate)
-        share = 1.0 if self.asked.ask.autoscale() or traffic.arrivals in ("closed", "trace") else _share(setup)
-        if share < 1.0:
-            setup, traffic = _part(setup, share), replace(traffic, rate=(traffic.rate or 0.0) * share)
-        load = self.load(traffic, requests)
-        result = sim.run(load, self.fleet(setup), self.asked.ask.seed)
-        return sim.summary(result, self.asked.promise)
+        traffic = self.asked.traffic
+        if rate is not None:
+            traffic = replace(traffic, rate=rate, arrivals="poisson" if traffic.arrivals == "closed" else traffic.arrivals)
+        if traffic.rate is not None and not self.asked.ask.autoscale() and setup.replicas > MOST_COPIES:
+            share = MOST_COPIES / setup.replicas
+            traffic, setup = replace(traffic, rate=traffic.rate * share), _part(setup, share)
+        load = self._load(traffic, requests)
+        return sim.summary(sim.run(load, self.fleet(setup), self.asked.ask.seed), self.asked.promise)
+
+    def _load(self, traffic: Traffic, requests: int) -> sim.Load:
+        if traffic.arrivals == "trace":
+            return sim.traces.read(traffic.trace)
+        return sim.traffic.make(traffic, requests, self.asked.ask.seed)
+
+    def fleet(self, setup: Setup) -> sim.Fleet:
+        """A deployment as the simulator takes it."""
+        router, ask = setup.copy.settings.router, self.asked.ask
+        pool = sim.Pool(setup.copy.table, setup.copy.policy, setup.replicas, router)
+        stations = stations_of(self.asked, setup)
+        if setup.prefill is None:
+            return sim.Fleet(pool, autoscale=ask.autoscale(), stations=stations)
+        prompts = sim.Pool(setup.prefill.table, setup.prefill.policy, setup.prefill_replicas, router)
+        return sim.Fleet(pool, prefill=prompts, transfer=transfer_of(setup), stations=stations)
+
+
+def _part(setup: Setup, share: float) -> Setup:
+    """A smaller deployment with the same load on each copy, as nearly as whole copies allow."""
+    prompts = max(1, round(setup.prefill_replicas * share)) if setup.prefill else 0
+    return Setup(setup.copy, max(1, round(setup.replicas * share)), setup.prefill, prompts)

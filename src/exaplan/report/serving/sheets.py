@@ -98,7 +98,7 @@ def caption(served: Served) -> str:
 def whole_sheet(served: Served, plan: ServePlan, title: str = "") -> Sheet:
     """The figures of one plan with their 80% intervals, and what was promised."""
     rows = []
-    for row in _figures(served, plan):
+    for row in figures(served, plan):
         low, high = plan.ranges.get(row.key, (None, None))
         ends = ("" if end is None else row.show(end) for end in (low, high))
         promised = _promised(row.key, served)
@@ -111,7 +111,8 @@ def _promised(key: str, served: Served) -> str:
     return seconds(given[key]) if key in given else ""
 
 
-def _figures(served: Served, plan: ServePlan) -> Iterable[Row]:
+def figures(served: Served, plan: ServePlan) -> Iterable[Row]:
+    """The figures of a plan, in the order in which they are told."""
     metrics = plan.metrics
     times = [key for name in NAMES for key in (at_percentile(name, served.promise), name)]
     yield from (Row(key, metrics[key], seconds) for key in times if key in metrics)

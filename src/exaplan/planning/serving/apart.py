@@ -1,0 +1,112 @@
+"""Prompts and answers on copies of their own: pools of both that keep pace, with the KV cache sent between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from exaplan import sim
+from exaplan.planning.serving.copies import DECODE, PREFILL, Copy, Shop
+from exaplan.planning.serving.doubt import Margin, margin_of
+from exaplan.planning.serving.kinds import Kind
+from exaplan.planning.serving.layouts import near
+from exaplan.planning.serving.looking import unit
+from exaplan.planning.serving.question import Question
+from exaplan.planning.serving.screening import Point
+from exaplan.planning.serving.sizing import Held, Sizer, bound_of
+from exaplan.planning.serving.trials import Setup
+
+FEW = 2  # copies of each role that are paired
+ROUNDS = 8  # deployments of a pair that are simulated at most
+LOADED = 0.8  # share of its time that a pool of prompts is busy at most, where nothing says otherwise
+
+
+def deployments(shop: Shop, sizer: Sizer, kind: Kind) -> Iterator[Held]:
+    """The cheapest deployments of a chip type with prompts apart, simulated."""
+    asked = shop.asked
+    readers = sorted(shop.copies(kind, PREFILL), key=lambda copy: copy.chips * prompt_time(copy))
+    readers = [copy for copy in readers if prompt_time(copy) <= (asked.promise.ttft or math.inf)][:FEW]
+    writers = sorted(_writers(asked, shop, kind), key=lambda pair: pair[0].chips / pair[1].rate)[:FEW]
+    for reader in readers:
+        for writer, point in writers:
+            held = paired(asked, sizer, reader, writer, point)
+            if held:
+                yield held
+
+
+def _writers(asked: Question, shop: Shop, kind: Kind) -> Iterator[tuple[Copy, Point]]:
+    for own in shop.copies(kind, DECODE):
+        for copy in shop.tuned(own):
+            bound = bound_of(asked.promise, margin_of(copy, asked.upper))._replace(ttft=math.inf)
+            point = copy.greatest(bound)
+            if point:
+                yield copy, point
+
+
+def prompt_time(copy: Copy) -> float:
+    """A mean prompt read alone. [s]"""
+    return copy.looker.prompt(0.0)[0]
+
+
+def readers_for(rate: float, reader: Copy, ttft: float | None) -> int:
+    """Copies that read prompts fast enough that the wait and the prompt fit into the promise: M/D/1 on each. [count]
+
+    W = S rho / (2 (1 - rho)); with W <= T - S: rho <= 2 (T - S) / (S + 2 (T - S)).
+    """
+    each = prompt_time(reader)
+    spare = (ttft or math.inf) - each
+    busy = min(LOADED, 2.0 * spare / (each + 2.0 * spare)) if math.isfinite(spare) else LOADED
+    return max(1, math.ceil(rate * each / max(0.05, busy)))
+
+
+def paired(asked: Question, sizer: Sizer, reader: Copy, writer: Copy, point: Point) -> Held | None:
+    """The fewest copies of both that keep the promise, from matched rates on: the pool that its promise says lacks
+    grows by one copy at a time."""
+    rate, margin = rate_of(asked, point), margin_of(writer, asked.upper)
+    given = asked.ask.layout
+    reads = given.prefill.replicas or readers_for(rate, reader, asked.promise.ttft)
+    writes = given.replicas or max(1, math.ceil(rate / point.rate))
+    best: Held | None = None
+    for _ in range(ROUNDS):
+        setup = Setup(writer, writes, reader, reads)
+        if setup.chips > writer.kind.most:
+            break
+        found = sizer.tested(setup, margin)
+        if found.holds or (given.prefill.replicas and given.replicas):
+            return found
+        best = found
+        more = 1 if given.prefill.replicas is None and _reading_lacks(found) else 0
+        if given.replicas is None and not more:
+            writes += max(1, writes // 8)
+        reads += max(more, more * reads // 8)
+    return best
+
+
+def rate_of(asked: Question, point: Point) -> float:
+    """Requests that come. [1/s]"""
+    traffic = asked.traffic
+    if traffic.users is None:
+        return traffic.rate or point.rate
+    return traffic.users / (traffic.think + point.tpot * asked.traffic.output.mean)
+
+
+def _reading_lacks(found: Held) -> bool:
+    """Whether the first token is what comes too late, rather than those after it."""
+    excess = found.excess
+    return excess.get("ttft", 0.0) >= max((value for name, value in excess.items() if name != "ttft"), default=1.0)
+
+
+def transfer_of(setup: Setup) -> sim.Transfer:
+    """How the KV cache of a prompt goes over: every chip that reads sends its part at the rate of its link. [tokens/s]
+
+    Inside a scale-up domain that is the link, beyond it the network of the node.
+    """
+    reader = setup.prefill or setup.copy
+    cluster = reader.case.cluster
+    inside = setup.chips <= cluster.node.domain
+    fast = cluster.node.link_bandwidth or cluster.chip.link_bandwidth
+    each = (fast if inside and fast else cluster.node.network or fast) or 1.0
+    senders = min(reader.chips, setup.copy.chips)
+    whole = max(1.0, reader.case.kv_token * reader.replica.tp * reader.replica.pp)
+    latency = cluster.fabric.latency
+    return sim.Transfer(rate=each * senders / whole, latency=latency)

@@ -1,0 +1,98 @@
+"""The quick look at every copy of a chip type: how many of them an ask may need, and what that may cost."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from exaplan.nouns.serving import Promise
+from exaplan.planning.serving.copies import Copy, Shop
+from exaplan.planning.serving.doubt import margin_of
+from exaplan.planning.serving.kinds import Kind
+from exaplan.planning.serving.question import Question
+from exaplan.planning.serving.screening import Point, users
+from exaplan.planning.serving.sizing import bound_of
+
+KEEP = 4  # copies of a chip type that are put to the test
+PER_CUT = 2  # settings of one cut among them
+
+
+class Looked(NamedTuple):
+    """A copy with the point of its greatest load, the copies that the ask may need, and what they may cost by the
+    objective (USD/s, chips, W): a guess, good for ranking alone."""
+
+    copy: Copy
+    point: Point
+    first: int
+    guess: float
+
+    @property
+    def chips(self) -> int:
+        """Chips of so many copies."""
+        return self.first * self.copy.chips
+
+
+def looked(asked: Question, shop: Shop, kind: Kind, promise: Promise) -> list[Looked]:
+    """The copies of a chip type that may keep the promise, the cheapest guess first."""
+    found = []
+    for own in shop.copies(kind):
+        found += [item for copy in shop.tuned(own) if (item := look(asked, copy, promise))]
+    return sorted(found, key=lambda item: (item.guess, item.copy.chips, -item.point.rate))
+
+
+def look(asked: Question, copy: Copy, promise: Promise) -> Looked | None:
+    """One copy; None where even one request alone breaks the promise."""
+    margin = margin_of(copy, asked.upper)
+    point = copy.greatest(bound_of(promise, margin))
+    if point is None:
+        return None
+    first = copies_for(asked, copy, point)
+    return Looked(copy, point, first, first * copy.chips * unit(asked, copy.kind))
+
+
+def copies_for(asked: Question, copy: Copy, point: Point) -> int:
+    """Copies that the asked load may need at such a load of each."""
+    traffic = asked.traffic
+    if asked.ask.layout.replicas is not None:
+        return asked.ask.layout.replicas
+    if copy.kind.fixed:
+        return max(1, copy.kind.most // copy.chips)
+    if traffic.users is not None:
+        whole, each = float(traffic.users), users(point, copy.demand.output, traffic.think)
+    else:
+        whole, each = traffic.rate or 0.0, point.rate
+    return max(1, math.ceil(whole / each * (1.0 - 1e-9))) if each > 0.0 else 1
+
+
+def unit(asked: Question, kind: Kind) -> float:
+    """What a chip may take of the objective: USD/s, W, or one chip."""
+    objective = asked.goal.objective
+    if objective in ("energy", "carbon"):
+        return kind.chip.power or math.inf
+    return (per_second(kind) or 1.0) if objective == "cost" else 1.0
+
+
+def per_second(kind: Kind) -> float | None:
+    """What a chip costs at the cheapest offer, electricity at its full rating with it. [USD/s]; None = unknown."""
+    site = kind.cluster.site
+    grid = (kind.chip.power or 0.0) * site.pue * site.electricity
+    rates = [quote.rate + (grid if quote.electric else 0.0) for found in kind.quotes.values() for quote in found]
+    return min(rates, default=None)
+
+
+def best_few(found: Sequence[Looked], keep: int = KEEP) -> list[Looked]:
+    """The first of a list, no cut more often than twice."""
+    seen: Counter[object] = Counter()
+    out: list[Looked] = []
+    for item in found:
+        if len(out) < keep and seen[item.copy.replica] < PER_CUT:
+            seen[item.copy.replica] += 1
+            out.append(item)
+    return out
+
+
+def least_of(found: Iterable[Looked]) -> float:
+    """The cheapest guess; inf where there is none."""
+    return min((item.guess for item in found), default=math.inf)
