@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from exaplan import ask
 from exaplan.ask.lengths import read_lengths, written
+from exaplan.catalog import load
 from exaplan.errors import InputError, NoPlan
 from exaplan.nouns import Limits
 from exaplan.nouns.serving import (
@@ -26,6 +28,8 @@ from exaplan.nouns.serving import (
     Traffic,
 )
 
+ROOT = Path(__file__).resolve().parents[1]
+CATALOG = load()
 BASE: dict[str, Any] = {"model": "llama-3.1-70b", "cluster": {"chip": "h100-sxm"}}
 
 
@@ -438,3 +442,65 @@ def test_only_plan_chooses_among_chips() -> None:
         ask.check_single(served(cluster={"chip": ["a", "b"]}))
     with pytest.raises(InputError, match=r"`cluster\.chip` is missing"):
         ask.check_single(ask.parse({"model": "m", "work": RATE}))
+
+
+# ---------------------------------------------------------------------------------------------------- bundled
+
+BUNDLED = {
+    "llama-3.1-70b-serve",
+    "llama-3.1-70b-serve-china",
+    "mistral-7b-int4-4090-documents",
+    "chat-subscription",
+    "memory-chat",
+    "image-queue",
+    "deepseek-v3-disaggregated",
+    "llama-3.1-8b-trace",
+    "llama-3.1-8b-mac",
+    "llama-3.1-8b-adapters",
+}
+
+
+def bundled(name: str) -> ask.ServeAsk:
+    """A serving ask of the catalogue."""
+    document = CATALOG.asks[name]
+    made = ask.parse(document.value, document.place, Path(document.file).parent)
+    assert isinstance(made, ask.ServeAsk)
+    return made
+
+
+def test_all_serving_asks_of_the_catalogue_are_known_here() -> None:
+    """Those below are tested; a new one joins them."""
+    assert {name for name, item in CATALOG.asks.items() if ask.kind_of(item.value) == "serving"} == BUNDLED
+
+
+@pytest.mark.parametrize("name", sorted(BUNDLED))
+def test_bundled_serving_asks_can_be_planned_and_simulated(name: str) -> None:
+    """Each has a title, a load and a promise, chips and an engine that exist, and asks the same when written again."""
+    made, value = bundled(name), CATALOG.asks[name].value
+    ask.check_promised(made)
+    ask.check_loaded(made)
+    ask.check_single(made)
+    assert value["name"] == name and value["title"]
+    assert all(CATALOG.chips.resolve(chip) for chip in made.chips)
+    assert CATALOG.engine(made.engine.name)
+    assert made.work.generation or CATALOG.models.resolve(str(made.model))
+    again = ask.parse(made.resolved())
+    assert again.resolved() == made.resolved()
+
+
+def test_the_made_up_trace_is_what_its_generator_writes(tmp_path: Path) -> None:
+    """It is seeded, sorted by time, whole numbers of tokens, and says that it is made up in its name."""
+    spec = importlib.util.spec_from_file_location("made_up_trace", ROOT / "tools" / "made_up_trace.py")
+    assert spec is not None and spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    path = bundled("llama-3.1-8b-trace").trace_path
+    assert path is not None and path.name == "made-up-trace.csv"
+    number = tool.write(tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_bytes() == path.read_bytes()
+    rows = tool.rows()
+    assert len(rows) == number > 1000
+    times = [row[0] for row in rows]
+    assert times == sorted(times) and times[0] >= 0 and times[-1] < 600
+    assert all(isinstance(size, int) and size >= 4 for row in rows for size in row[1:3])
+    assert len({row[3] for row in rows}) < len(rows)

@@ -63,7 +63,20 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Ask]:
 def test_help_names_every_command() -> None:
     """--help lists all commands."""
     done = subprocess.run([*RUN, "--help"], capture_output=True, text=True, check=True)
-    verbs = ("plan", "estimate", "check", "tax", "compare", "validate", "own", "make", "cases", "rules", "prices")
+    verbs = (
+        "plan",
+        "estimate",
+        "simulate",
+        "check",
+        "tax",
+        "compare",
+        "validate",
+        "own",
+        "make",
+        "cases",
+        "rules",
+        "prices",
+    )
     for name in (*verbs, *LISTINGS, "show", "schema", "explain"):
         assert f" {name} " in done.stdout
 

@@ -85,7 +85,7 @@ FILES = {
         "'high' is",
         "number",
     ),
-    "later kind": Wrong(GOOD + "work: {kind: serving}\n", "work.kind", "not answered by this version", "come later"),
+    "later kind": Wrong(GOOD + "work: {kind: control}\n", "work.kind", "not answered by this version", "come later"),
     "duplicate key": Wrong(GOOD + "model: other\n", "ask.yaml:3:1: model", "stands twice (first on line 1)", "keep"),
     "alias bomb": Wrong(BOMB, "ask.yaml:1:", "anchors and aliases", "write the value out"),
     "merge key": Wrong("x: 1\n<<: {model: m}\n", "ask.yaml:2:1", "merge keys", "write the values out"),

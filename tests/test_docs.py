@@ -219,9 +219,23 @@ def test_commands_of_the_issue_are_shown() -> None:
         command for page in SHOWING for block in TOOL.transcripts.blocks(page.read_text()) for command in block.commands
     )
     verbs = ["estimate", "plan", "chips", "nodes", "models", "asks", "show", "schema", "validate", "explain", "compare"]
-    verbs += ["check", "tax", "rules", "prices", "own", "make", "cases"]
+    verbs += ["simulate", "engines", "check", "tax", "rules", "prices", "own", "make", "cases"]
     flags = ["--budget", "--deadline", "--fleet", "--terms", "--hold", "--place", "--launch", "--report", "--objective"]
-    flags += ["--to", "--on", "--headquarters", "--timeline", "--without", "--threshold", "--from", "--lang", "--rival"]
+    flags += [
+        "--rate",
+        "--ttft",
+        "--percentile",
+        "--trace",
+        "--to",
+        "--on",
+        "--headquarters",
+        "--timeline",
+        "--without",
+        "--threshold",
+        "--from",
+        "--lang",
+        "--rival",
+    ]
     assert [verb for verb in verbs if f"exaplan {verb}" not in shown] == []
     assert [flag for flag in flags if f" {flag} " not in f"{shown} "] == []
 

@@ -22,6 +22,8 @@ from exaplan.truth.rows import read_rows, scoring_reason
 Golden = Callable[[str, str], None]
 LAYOUT = ("--dp", "16", "--tp", "8", "--pp", "8", "--micro-batch", "1")
 SMALL = ("--model", "llama-3.1-8b", "--chip", "h100-sxm", "--count", "64", "--tokens", "100B", "--seq-len", "8192")
+SERVE = ("--model", "llama-3.1-8b", "--chip", "h100-sxm", "--rate", "20/s", "--prompt", "1024", "--output", "256")
+FIXED = ("--count", "1", "--tp", "1", "--replicas", "1", "--requests", "2000")
 RUNS: dict[str, tuple[str, ...]] = {
     "plan_small": ("plan", *SMALL, "--global-batch", "512", "--top", "3"),
     "plan_lora": ("plan", "llama-2-70b-lora", "--top", "2"),
@@ -29,6 +31,20 @@ RUNS: dict[str, tuple[str, ...]] = {
     "estimate_observed": ("estimate", "gpt3-175b-1024-a100", *LAYOUT, "--recompute", "full", "--step-time", "30 s"),
     "plan_law": ("plan", "llama-3.1-70b-pretrain", "--to", "CN", "--on", "2024-01-15", "--top", "2"),
     "tax": ("tax", *SMALL, "--to", "CN", "--on", "2024-01-15"),
+    "plan_serving": ("plan", *SERVE, "--ttft", "1 s", "--top", "3"),
+    "plan_subscription": ("plan", "chat-subscription", "--top", "2"),
+    "estimate_serving": ("estimate", *SERVE, *FIXED),
+    "simulate": ("simulate", *SERVE, *FIXED),
+    "simulate_zh": ("simulate", *SERVE, *FIXED, "--lang", "zh"),
+    "simulate_users": ("simulate", "memory-chat", "--count", "1", "--tp", "1", "--requests", "2000"),
+    "simulate_overload": ("simulate", *SERVE, *FIXED, "--rate", "200/s"),
+    "simulate_trace": ("simulate", "llama-3.1-8b-trace"),
+    "simulate_pictures": ("simulate", "image-queue", "--requests", "2000"),
+    "launch_vllm": ("plan", *SERVE, "--ttft", "1 s", "--launch", "vllm"),
+    "launch_llama_cpp": ("simulate", "llama-3.1-8b-mac", "--requests", "50", "--launch", "llama.cpp"),
+    "tax_serving": ("tax", "llama-3.1-70b-serve-china"),
+    "engines": ("engines",),
+    "show_engine": ("show", "vllm-v1"),
     "check_before": ("check", "A800", "--to", "CN", "--on", "2023-10-01"),
     "check": ("check", "A800", "--to", "CN", "--on", "2023-11-17"),
     "check_zh": ("check", "A800", "--to", "中国", "--on", "2023-11-17", "--lang", "zh"),
@@ -61,6 +77,17 @@ WRONG: dict[str, tuple[int, tuple[str, ...]]] = {
     "unknown_rule": (2, ("check", "A800", "--to", "CN", "--without", "us-2023")),
     "unknown_chip": (2, ("plan", "--model", "llama-3.1-8b", "--chip", "h10", "--count", "8")),
     "unknown_model": (2, ("plan", "--model", "lama-3.1-8b", "--chip", "h100", "--count", "8")),
+    "serve_promise": (1, ("plan", *SERVE, "--ttft", "1 ms")),
+    "serve_does_not_fit": (
+        1,
+        ("plan", "--model", "llama-3.1-405b", "--chip", "l4", "--count", "4", "--rate", "1/s", "--ttft", "9 s"),
+    ),
+    "serve_no_promise": (2, ("plan", *SERVE)),
+    "serve_rate": (2, ("plan", "--model", "llama-3.1-8b", "--rate", "20")),
+    "serve_context": (2, ("plan", *SERVE, "--prompt", "500,000", "--ttft", "1 s")),
+    "serve_engine": (2, ("plan", *SERVE, "--ttft", "1 s", "--engine", "vlm")),
+    "serve_training_field": (2, ("plan", *SERVE, "--tokens", "1T")),
+    "serve_launch": (2, ("plan", *SERVE, "--ttft", "1 s", "--launch", "megatron")),
     "unknown_site": (2, ("plan", *SMALL, "--site", "mars")),
     "heads": (2, ("estimate", *SMALL, "--count", "12", "--tp", "12", "--dp", "1", "--pp", "1")),
     "precision": (2, ("plan", *SMALL, "--chip", "v100-sxm-32gb", "--precision", "fp8")),

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "docs/pictures")]
 
 import scatter  # noqa: E402 - the folders have just been added
-from docparts import law, pages, parts, pictures, score, transcripts  # noqa: E402
+from docparts import asks, law, pages, parts, pictures, score, transcripts  # noqa: E402
 
 Text = Callable[[], str]
 
@@ -28,7 +28,7 @@ Text = Callable[[], str]
 def whole_pages() -> Iterator[tuple[Path, Text]]:
     """Files that are generated from the first line to the last."""
     yield ROOT / "docs/reference/command-line.md", pages.command_line
-    yield ROOT / "docs/reference/ask.md", pages.ask
+    yield ROOT / "docs/reference/ask.md", asks.ask
     yield ROOT / "docs/reference/formulas.md", pages.formulas
     yield ROOT / "docs/reference/rules.md", law.rules
     yield ROOT / "docs/reference/casebook.md", law.casebook

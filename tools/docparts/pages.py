@@ -53,6 +53,7 @@ def _exit_codes() -> str:
         ("1", "no plan fits: the limit that binds is printed"),
         ("2", "bad input"),
         ("3", "internal"),
+        ("130", "stopped by Ctrl-C: a simulation shows what it had by then, marked as partial; others show nothing"),
     ]
     text = "Data goes to stdout, progress and warnings to stderr. `NO_COLOR=1` and `COLUMNS=N` are heeded.\n\n"
     return text + table(("exit code", "means"), rows)
@@ -89,91 +90,6 @@ def _spellings(parameter: Any) -> list[str]:
         return [f"`{_argument(parameter)}`"]
     value = "" if parameter.is_flag else f" {parameter.metavar or 'VALUE'}"
     return [f"`{name}{value}`" for name in [*parameter.opts, *parameter.secondary_opts]]
-
-
-# ---------------------------------------------------------------------------------------------------- ask
-
-
-# Fields that have no flag of their own, or that a flag's help says too little of.
-MEANINGS = {
-    "work.kind": "What is done; training is what this version plans.",
-    "work.targets": "Layers that LoRA adapts, by Megatron's names (linear_qkv, linear_proj, linear_fc1, linear_fc2).",
-    "cluster.name": "A published cluster of the catalogue, or a cluster file.",
-    "layout.zero_group": "Ranks over which states are sharded; 0 = all data ranks (smaller: HSDP).",
-    "layout.sequence_parallel": "Norms and residuals divided over tensor ranks too.",
-    "layout.cp_kind": "How context ranks exchange: keys and values in a ring, or heads (Ulysses).",
-    "layout.offload": "Optimizer state in host memory.",
-    "cluster.power_cap": "Limit that each chip runs at; left out, its TDP.",
-    "cluster.fleet": "What you have, like 64xA100,8xH100; the best of them is chosen. In a file a list of "
-    "{chip, count, node, fabric}; node and fabric may be left out.",
-    "cluster.terms": "any (the offer that needs the least cash), rent, buy, or own (already there). "
-    "Left out: any; own for a fleet.",
-    "limits.count": "Chips at most. Where counts are searched freely, 16,384 unless it says otherwise.",
-    "objective": "Left out: throughput for a deadline or budget without tokens and steps, cost for a deadline "
-    "without a budget, else time.",
-}
-ABOUT_ASKS = """\
-# Fields of an ask
-
-An ask is a YAML file. Quantities carry their unit (`15T`, `90 d`, `$2M`, `10 MW`); a bare number where a unit is
-needed is refused. Everything but `model` may be left out; the answer lists what was taken instead. `--set path=value`
-sets any field from the command line. `exaplan schema ask` prints the JSON schema.
-"""
-
-
-def ask() -> str:
-    """Every field of an ask with its kind, default, flag and meaning."""
-    from exaplan.ask import json_schema
-    from exaplan.cli.question import FLAGS
-
-    flags = {".".join(flag.keys): (_flag(name, flag.also), flag.help) for name, flag in FLAGS.items()}
-    rows = []
-    for name, entry in _fields(json_schema()):
-        flag, meaning = flags.get(name, ("", ""))
-        default = "" if entry.get("default") in (None, "", [], ()) else f"`{entry['default']}`"
-        rows.append((f"`{name}`", cell(_kind(entry)), default, flag, cell(MEANINGS.get(name) or meaning)))
-    return "\n".join((MADE, ABOUT_ASKS, table(("field", "kind", "default", "flag", "meaning"), rows)))
-
-
-def _flag(name: str, also: str) -> str:
-    return f"`--{name.replace('_', '-')}`" + (f", `{also}`" if also else "")
-
-
-def _fields(
-    schema: Mapping[str, Any], above: str = "", root: Mapping[str, Any] | None = None
-) -> Iterator[tuple[str, Any]]:
-    root = root or schema
-    for name, entry in schema.get("properties", {}).items():
-        target = _resolved(entry, root)
-        if "properties" in target:
-            yield from _fields(target, f"{above}{name}.", root)
-        else:
-            yield f"{above}{name}", entry
-
-
-def _resolved(entry: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
-    reference = entry.get("$ref")
-    return root["$defs"][reference.rpartition("/")[2]] if reference else entry
-
-
-def _kind(entry: Mapping[str, Any]) -> str:
-    options = [option for option in entry.get("anyOf", [entry]) if option.get("type") != "null"]
-    return " or ".join(dict.fromkeys(_one_kind(option) for option in options))
-
-
-def _one_kind(option: Mapping[str, Any]) -> str:
-    for key in ("enum", "const"):
-        if key in option:
-            values = option[key] if key == "enum" else [option[key]]
-            return ", ".join(f"`{value}`" for value in values)
-    if "description" in option:
-        return str(option["description"])
-    kind = option.get("type", "")
-    name = " or ".join(kind) if isinstance(kind, list) else str(kind)
-    limits = [f"{sign} {option[key]}" for key, sign in (("minimum", "≥"), ("maximum", "≤")) if key in option]
-    return {"object": "mapping", "array": "list", "string": "text", "boolean": "true or false"}.get(
-        name, "whole number" if "integer" in name else name
-    ) + (f" {', '.join(limits)}" if limits else "")
 
 
 # ----------------------------------------------------------------------------------------------- formulas

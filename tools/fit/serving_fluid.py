@@ -70,7 +70,9 @@ _njit = numba().njit(error_model="numpy")
 
 
 @_njit  # type: ignore[untyped-decorator]
-def step(case: Any, ask: Any, tune: Any, prompt: float, chunks: float, past: float, seqs: float, context: float) -> float:
+def step(
+    case: Any, ask: Any, tune: Any, prompt: float, chunks: float, past: float, seqs: float, context: float
+) -> float:
     """Time of one iteration of a replica; prompt [tokens of all chunks], context [mean tokens of a sequence]."""
     layers, head, attention, hw = case
     batches = min(ask.pp, max(1.0, seqs + chunks))

@@ -14,10 +14,22 @@ import serving_kernels_collectives as collectives
 import serving_kernels_products as products
 
 PARTS = {
-    "products": (products.curves, (products.TABLE,), "operators.product_time, engines' own kernels, input casts included"),
-    "attention": (attention.curves, (attention.TABLE,), "attention.decode_kind_time and prompt_kind_time"),
-    "reduce": (collectives.reduce_curves, (collectives.TABLE,), "operators.small_all_reduce, kernels replayed from graphs"),
-    "exchange": (collectives.exchange_curves, (collectives.DEEPEP,), "operators.low_latency_time and normal_time"),
+    "products": (
+        products.curves,
+        (products.TABLE,),
+        "operators.product_time, engines' own kernels, input casts included",
+    ),
+    "attention": (
+        attention.curves,
+        (attention.TABLE, attention.MLA_TABLE),
+        "attention.decode_kind_time and prompt_kind_time",
+    ),
+    "reduce": (
+        collectives.reduce_curves,
+        (collectives.TABLE,),
+        "operators.small_all_reduce, kernels replayed from graphs",
+    ),
+    "exchange": (collectives.exchange_curves, (collectives.DEEPEP,), "operators.low_latency_time, both ways together"),
 }
 
 

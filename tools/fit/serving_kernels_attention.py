@@ -90,7 +90,10 @@ def bands(frame: pd.DataFrame, predicted: np.ndarray) -> dict[str, dict[str, flo
     work = (frame.batch_size * frame.context * frame.num_key_value_heads).to_numpy()
     measured = frame.seconds.to_numpy()
     edges = {"small": (0, 1e5), "middle": (1e5, 1e6), "large": (1e6, 1e15)}
-    return {n: common.errors(predicted[(work >= a) & (work < b)], measured[(work >= a) & (work < b)]) for n, (a, b) in edges.items()}
+    return {
+        n: common.errors(predicted[(work >= a) & (work < b)], measured[(work >= a) & (work < b)])
+        for n, (a, b) in edges.items()
+    }
 
 
 def left_out(frame: pd.DataFrame, pad: float) -> dict[str, dict[str, float | int]]:
@@ -126,6 +129,67 @@ def curve(frame: pd.DataFrame) -> dict[str, object]:
     }
 
 
+MLA_TABLE = "attention_h20_h800.csv.gz"
+MLA_KNOBS = [k._replace(low=1e-9, high=2e-7) if k.name == "sequence" else k for k in KNOBS]
+LATENT, ROPE = 512.0, 64.0  # DeepSeek-V3's compressed cache
+
+
+@numba.njit
+def mla_times(b, context, h, peak, bandwidth, c):  # type: ignore[no-untyped-def]
+    out = np.empty(len(b))
+    for i in range(len(b)):
+        row = np.zeros(30)
+        row[1], row[2], row[3] = h[i], LATENT + ROPE, LATENT
+        row[6], row[7] = 2.0 * (LATENT + ROPE), 2.0 * h[i] * (2.0 * LATENT + ROPE)
+        row[9], row[10], row[11], row[12] = c[1] * peak[i], c[0] * bandwidth[i], c[2], c[4]
+        row[24], row[27], row[28], row[29] = 1.0, 1.0, 1.0, c[3]
+        out[i] = time(row, b[i], context[i])
+    return out
+
+
+def mla_load(data: Path) -> pd.DataFrame:
+    """Measured decoding steps over a compressed cache in 16 bit (FlashMLA on H20 and H800)."""
+    frame = pd.read_csv(data / "kernels" / MLA_TABLE)
+    frame = frame[(frame.op == "mla_decode") & (frame.kv_dtype == "bf16")].reset_index(drop=True)
+    frame["heads"] = [float(text.split("-")[0]) for text in frame.heads_kvheads_headdim]
+    frame["peak"] = [common.CHIPS[s].peak["bf16"] for s in frame.system]
+    frame["bandwidth"] = [common.CHIPS[s].bandwidth for s in frame.system]
+    frame["seconds"] = frame.latency_us / 1e6
+    return frame
+
+
+def mla_predict(frame: pd.DataFrame, values: np.ndarray) -> np.ndarray:
+    """Seconds of every row."""
+    return np.asarray(mla_times(*common.numbers(frame, ["batch_size", "kv_len", "heads", "peak", "bandwidth"]), values))
+
+
+def mla_fit(frame: pd.DataFrame) -> np.ndarray:
+    """Coefficients."""
+    measured, codes = frame.seconds.to_numpy(), np.zeros(len(frame), dtype=int)
+    weight = np.ones(len(frame))
+    return common.search(MLA_KNOBS, lambda v, *_: mla_predict(frame, v), measured, weight, codes, loss=0.2)[0]
+
+
+def mla_curve(data: Path) -> dict[str, object]:
+    """The record of decoding over a compressed cache."""
+    frame = mla_load(data)
+    values = mla_fit(frame)
+    made, measured = mla_predict(frame, values), frame.seconds.to_numpy()
+    gap = np.log(made / measured)
+    coefficients = common.rounded({k.name: float(v) for k, v in zip(MLA_KNOBS, values, strict=True)})
+    coefficients |= {"pad": 1.0, "spread": round(1.4826 * float(np.median(abs(gap - np.median(gap)))), 4)}
+    left = {}
+    for name in sorted(frame.system.unique()):
+        train, test = frame[frame.system != name], frame[frame.system == name]
+        left[str(name)] = common.errors(mla_predict(test, mla_fit(train)), test.seconds.to_numpy())
+    return {
+        "coefficients": coefficients,
+        "rows": len(frame),
+        "error": common.errors(made, measured),
+        "error_left_out": left,
+    }
+
+
 def curves(data: Path) -> dict[str, dict[str, object]]:
     """Every (architecture, cache format), of all engines and of each."""
     frame = load(data)
@@ -137,4 +201,6 @@ def curves(data: Path) -> dict[str, dict[str, object]]:
             key = f"{architecture}/{NAMES[str(form)]}" + (f"/{engine}" if engine else "")
             made[key] = curve(own.reset_index(drop=True))
             print(key, made[key], flush=True)
+    made["hopper/mla"] = mla_curve(data)
+    print("mla", made["hopper/mla"], flush=True)
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import common
 import numba
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from exaplan.perf.serving import operators
-from exaplan.perf.serving.inputs import ReduceFit
+from exaplan.perf.serving.inputs import ExchangeFit, ReduceFit
 
 TABLE = "collectives_aiconfigurator.csv.gz"
 DEEPEP = "deepep_alltoall_aiconfigurator.csv.gz"
@@ -108,5 +109,98 @@ def reduce_curves(data: Path) -> dict[str, dict[str, object]]:
     return made
 
 
-def exchange_curves(data: Path) -> dict[str, dict[str, object]]:
-    return {}
+# Scale-out bandwidth of one chip, one direction [B/s]: one 400 Gbit/s port each (DeepEP's published test beds).
+NETWORK = 50e9
+WIDTHS = {"dispatch": 1.03125, "combine": 2.0}  # B per element: FP8 with a scale per 128, and BF16
+EXCHANGE_KNOBS = [
+    common.Knob("base", 1e-5, 1e-6, 1e-4),
+    common.Knob("node", 5e-6, 1e-7, 5e-5),
+    common.Knob("inner", 0.5, 0.05, 1.0),
+    common.Knob("outer", 0.8, 0.05, 1.0),
+]
+quick = common.compiled(operators.low_latency_time)
+
+
+@numba.njit
+def exchange_times(tokens, width, top, inner, outer, link, network, c):  # type: ignore[no-untyped-def]
+    out = np.empty(len(tokens))
+    fit = ExchangeFit(c[0], c[1], c[2], c[3], 0.0)
+    for i in range(len(tokens)):
+        out[i] = quick(tokens[i], width[i], top[i], inner[i], outer[i], link[i], network, fit)
+    return out
+
+
+def exchange_load(data: Path) -> pd.DataFrame:
+    """Low-latency dispatches and combines, one row each; eight ranks a node."""
+    frame = pd.read_csv(data / "kernels" / DEEPEP)
+    frame = frame[(frame.table == "wideep_deepep_ll") & frame.system.isin(LINKS)]
+    parts = []
+    for way, width in WIDTHS.items():
+        part = frame.assign(way=way, width=width * frame.hidden_size, seconds=frame[f"{way}_avg_t_us"] / 1e6)
+        parts.append(part)
+    made = pd.concat(parts, ignore_index=True)
+    made["architecture"] = [LINKS[s][0] for s in made.system]
+    made["link"] = [LINKS[s][1] for s in made.system]
+    made["ranks"] = np.where(made.system.str.startswith("gb"), 4.0, 8.0)
+    keys = [
+        "version",
+        "node_num",
+        "hidden_size",
+        "num_token",
+        "num_topk",
+        "num_experts",
+        "way",
+        "architecture",
+        "seconds",
+    ]
+    return made.drop_duplicates(keys).reset_index(drop=True)
+
+
+def exchange_predict(frame: pd.DataFrame, values: np.ndarray) -> np.ndarray:
+    """Seconds of every row."""
+    columns = common.numbers(frame, ["num_token", "width", "num_topk", "ranks", "node_num", "link"])
+    return np.asarray(exchange_times(*columns, NETWORK, values))
+
+
+def exchange_fit(frame: pd.DataFrame) -> np.ndarray:
+    """Coefficients of one architecture."""
+    measured, codes = frame.seconds.to_numpy(), np.zeros(len(frame), dtype=int)
+    weight = np.where(frame.num_token <= 256, 1.0, 0.5)
+    return common.search(EXCHANGE_KNOBS, lambda v, *_: exchange_predict(frame, v), measured, weight, codes, loss=0.15)[
+        0
+    ]
+
+
+def exchange_curve(frame: pd.DataFrame, several: bool) -> dict[str, object]:
+    """The record of one architecture; without rows of several nodes the network's share is that of Hopper."""
+    values = exchange_fit(frame)
+    made, measured = exchange_predict(frame, values), frame.seconds.to_numpy()
+    gap = np.log(made / measured)
+    coefficients = common.rounded({k.name: float(v) for k, v in zip(EXCHANGE_KNOBS, values, strict=True)})
+    coefficients |= {"spread": round(1.4826 * float(np.median(abs(gap - np.median(gap)))), 4)}
+    left = {}
+    for name in sorted(frame.hidden_size.unique()):
+        train, test = frame[frame.hidden_size != name], frame[frame.hidden_size == name]
+        left[f"hidden {name}"] = common.errors(exchange_predict(test, exchange_fit(train)), test.seconds.to_numpy())
+    return {
+        "coefficients": coefficients,
+        "rows": len(frame),
+        "nodes": "measured" if several else "of hopper",
+        "error": common.errors(made, measured),
+        "error_left_out": left,
+    }
+
+
+def exchange_curves(data: Path) -> dict[str, dict[str, Any]]:
+    """Every architecture, Hopper first, which alone was measured over several nodes."""
+    frame = exchange_load(data)
+    made: dict[str, dict[str, Any]] = {}
+    for name in sorted(frame.architecture.unique(), key=lambda a: a != "hopper"):
+        part = frame[frame.architecture == name].reset_index(drop=True)
+        several = bool((part.node_num > 1).any())
+        made[name] = exchange_curve(part, several)
+        if not several:
+            for field in ("node", "outer"):
+                made[name]["coefficients"][field] = made["hopper"]["coefficients"][field]
+        print(name, made[name], flush=True)
+    return made

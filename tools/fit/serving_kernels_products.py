@@ -125,7 +125,10 @@ def fit(frame: pd.DataFrame, tile: tuple[float, float], floor: float) -> Found:
     weight, measured = weights(frame), frame.seconds.to_numpy()
     code = frame.source.astype("category").cat
     codes, names = code.codes.to_numpy(), [str(c) for c in code.categories]
-    knobs = [k._replace(start=floor, low=0.999 * floor, high=1.001 * floor) if floor and k.name == "floor" else k for k in KNOBS]
+    knobs = [
+        k._replace(start=floor, low=0.999 * floor, high=1.001 * floor) if floor and k.name == "floor" else k
+        for k in KNOBS
+    ]
     casting, size = floor > 0.0, (frame.m * frame.k).to_numpy() / frame.bandwidth.to_numpy()
 
     def whole(v: np.ndarray, f: np.ndarray, c: np.ndarray, t: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ from exaplan.perf.serving.inputs import (
     ALL,
     OWN,
     TERMS,
+    DecodeFit,
     Host,
     Policy,
     ServeHardware,
@@ -38,6 +39,7 @@ from exaplan.perf.serving.table import filled, launched, term_times
 
 KNEE, STRIDE = 1024, 64  # entries of a table: every token up to here, then every so many
 BATCHING = {"mixed": 0, "prefill-first": 1, "static": 2}
+LONGEST = 131072  # served context of models that state only what they were first trained on [tokens]
 UNBOUND = 1 << 40  # context of a model without positions of its own
 
 
@@ -118,12 +120,13 @@ def hardware(cluster: Cluster, engine: str, weights: str) -> ServeHardware:
         low=low,
         gemm=serving_fits.product(arch, "bf16", chip.name),
         gemm_low=curve,
-        grouped=curve,
+        grouped=serving_fits.grouped(arch, form.curve, chip.name),
         vector=fits.vector(arch),
         small=serving_fits.small_reduce(engine, arch),
         inner=fits.link(arch),
         outer=fits.fabric(fabric_kind(cluster), cluster.fabric.in_network),
         experts=fits.experts(arch),
+        quick=serving_fits.exchange(arch),
         domain=float(domain),
         link=link,
         network=node.network or link,
@@ -209,7 +212,7 @@ def policy_of(
         host_rate=rate,
         draft=spec.length if spec else 0,
         accept=spec.acceptance if spec else 0.0,
-        max_context=model.max_seq or UNBOUND,
+        max_context=max(model.max_seq, LONGEST) if model.max_seq else UNBOUND,
     )
 
 
@@ -272,7 +275,7 @@ def serve(
             cut,
             chip,
             fits.attention(arch),
-            serving_fits.decode_attention(arch, formats.kv, engine.family),
+            decoding(model, arch, formats.kv, engine.family),
             width,
             1.0 + drafted,
             found,
@@ -290,6 +293,13 @@ def serve(
         graph=float(yaml_data("serving_memory.yaml")["graph_tokens"]["value"]) if engine.graphs else 0.0,
         width=1.0 + drafted,
     )
+
+
+def decoding(model: Model, architecture: str, cache: str, engine: str) -> DecodeFit:
+    """Curve of a model's decoding attention."""
+    if whole(model, "kv_lora_rank"):
+        return serving_fits.latent_attention(architecture)
+    return serving_fits.decode_attention(architecture, cache, engine)
 
 
 def draft_rows(model: Model, cut: pack.Cutting, settings: Settings, draft: Model | None) -> Table:

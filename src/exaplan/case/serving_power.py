@@ -5,7 +5,7 @@ from __future__ import annotations
 from exaplan.case.serving import ServeCase, Shape, loads, terms
 from exaplan.catalog import serving_power as fitted
 from exaplan.perf.serving.inputs import ALL, COUNT, GROUPED, KIND, LOW, OWN, SIDE, Table
-from exaplan.perf.serving.power import Spent, decode_work, operator_work, prompt_work, serving_power
+from exaplan.perf.serving.power import Spent, decode_work, lagging, operator_work, prompt_work, serving_power
 
 TRAFFIC = ("tp", "ep", "pp")  # terms of an iteration that are exposed traffic between chips
 
@@ -14,9 +14,17 @@ def spent(case: ServeCase, shape: Shape) -> Spent:
     """What one iteration of a chip of a replica is spent in. [s]"""
     found = terms(case, shape)
     compute, memory = work(case, shape)
-    traffic, experts = sum(found[name] for name in TRAFFIC), found["experts"]
+    lag = lagging_share(case, loads(case, shape)["all"]) * found["experts"]
+    experts = found["experts"] - lag
+    traffic = sum(found[name] for name in TRAFFIC) + lag
     low = experts if scaled(case) else 0.0
     return Spent(sum(found.values()), found["host"], traffic, compute, memory, experts, low)
+
+
+def lagging_share(case: ServeCase, tokens: float) -> float:
+    """Share of the time of grouped products that the mean chip waits for the busiest [1]; 0 without any."""
+    grouped = case.layers[case.layers[:, KIND] == GROUPED]
+    return float(lagging(grouped[0], tokens, case.tuning.skew)) if len(grouped) and tokens > 0.0 else 0.0
 
 
 def scaled(case: ServeCase) -> bool:
@@ -47,7 +55,7 @@ def operators_work(case: ServeCase, rows: Table, side: int, tokens: float) -> tu
     compute = memory = 0.0
     for row in rows:
         if row[SIDE] == side:
-            flops, moved = operator_work(row, tokens, case.hardware)
+            flops, moved = operator_work(row, tokens, case.hardware, case.tuning.skew)
             compute, memory = compute + row[COUNT] * flops, memory + row[COUNT] * moved
     return float(compute), float(memory)
 

@@ -29,6 +29,10 @@ DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 HOLE = re.compile(r"\{([a-z][a-z0-9_.]*)(?:\*([0-9.e+-]+))?(?::([^{}]*))?\}")  # {name}, {name:.1f}, {name*1e-6:.1f}
 SPEC = re.compile(r"[+]?,?(\.\d)?[fge%]?\Z")
 
+STEP = (
+    "node", "engine", "release", "usage", "weights", "kv", "tp", "pp", "dp", "ep", "seqs", "context", "prompt", "past",
+)  # fmt: skip
+
 # What an input may be asked of, and with which fields: the needed ones, then those that may be left out.
 ASKS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
     {
@@ -46,6 +50,9 @@ ASKS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
         "own": (("count", "field"), ("chip", "node", "site", "on", "cooling", "utilisation")),
         "make": (("design", "field"), ("rival", "volume", "on")),
         "tax": (("name", "to", "on", "field"), ("count", "terms")),
+        "model": (("name", "field"), ()),
+        "step": (("model", "chip", "field"), STEP),
+        "serve": (("name", "field"), ()),
     }
 )
 

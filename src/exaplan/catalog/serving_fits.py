@@ -10,7 +10,7 @@ from exaplan.catalog import fits
 from exaplan.catalog.tuning import yaml_data
 from exaplan.errors import InputError, Place
 from exaplan.perf.roofline import GemmFit
-from exaplan.perf.serving.inputs import DecodeFit, ReduceFit, ServeTuning
+from exaplan.perf.serving.inputs import DecodeFit, ExchangeFit, ReduceFit, ServeTuning
 
 
 class WeightFormat(NamedTuple):
@@ -103,6 +103,29 @@ def decode_attention(architecture: str, cache_format: str, engine: str) -> Decod
     form = "fp8" if kv_bytes(cache_format) < 2.0 else "bf16"
     tried = (f"{source}/{form}/{family}", f"{source}/{form}", f"{source}/bf16/{family}", f"{source}/bf16")
     return DecodeFit(**values_of("serving_attention", next(key for key in tried if key in curves)))
+
+
+@cache
+def latent_attention(architecture: str) -> DecodeFit:
+    """Curve of decoding over a compressed cache (MLA), measured on Hopper alone; others take its shares of peak."""
+    curves = fits.record("serving_attention")["curves"]
+    key = f"{own(curves, architecture)}/mla"
+    return DecodeFit(**values_of("serving_attention", key if key in curves else "hopper/mla"))
+
+
+@cache
+def grouped(architecture: str, curve: str, chip: str = "") -> GemmFit:
+    """Curve of grouped products of experts: weight-only formats run in the engines' own fused kernels, which stream
+    weights as plain 16-bit products do, not as the measured weight-only libraries."""
+    return product(architecture, "bf16" if curve.endswith("_wo") else curve, chip)
+
+
+@cache
+def exchange(architecture: str) -> ExchangeFit:
+    """Low-latency exchange of tokens between experts (data/fits/serving_exchange.yaml)."""
+    curves = fits.record("serving_exchange")["curves"]
+    known = architecture if architecture in curves else own(curves, architecture)
+    return ExchangeFit(**values_of("serving_exchange", known))
 
 
 @cache

@@ -22,7 +22,13 @@ def coefficients(fold: str = "") -> ServingPower:
     return ServingPower(**{name: float(values[name]) for name in ServingPower._fields})
 
 
-def band() -> tuple[float, float]:
-    """(low, high) of a predicted power over its value: the 80% range of a model that the fit never saw. [ratio]"""
-    found = record()["ranges"]["whole"]
-    return float(found[0]), float(found[1])
+def band(chip: str = "", fold: str = "") -> tuple[float, float]:
+    """(low, high) of a predicted power over its value: the 80% range of a model that no fit saw. [ratio]
+
+    chip: a measured chip, by its published name, with a range of its own ("" = all); fold: a family whose own errors
+    take no part in it.
+    """
+    found = record()
+    ranges = found["folds"][fold]["ranges"] if fold else found["ranges"]
+    low, high = ranges.get(chip, ranges["all"])
+    return float(low), float(high)

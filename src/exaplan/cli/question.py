@@ -46,10 +46,16 @@ class Draft:
         for length in range(len(keys), 0, -1):
             if keys[:length] in self.over:
                 return Place(self.over[keys[:length]], field=_dotted(keys))
+        inside = [origin for put, origin in self.over.items() if keys and put[: len(keys)] == keys]
+        if inside and not self._in_file(keys[0]):
+            return Place(inside[0], field=_dotted(keys))  # a group that a flag made
         if self.document is None:
             return Place(field=_dotted(keys) or None)
         found: Place = self.document.place(*keys)
         return found
+
+    def _in_file(self, key: str | int) -> bool:
+        return self.document is not None and isinstance(self.document.value, dict) and key in self.document.value
 
     def put(self, keys: Sequence[str], value: Any, origin: str) -> None:
         """Set one field; groups on the way are made."""

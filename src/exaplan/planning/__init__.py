@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import overload
 
 from exaplan.answers import Answer
-from exaplan.ask import Ask, check_single
+from exaplan.answers.serving import Served
+from exaplan.ask import Ask, ServeAsk, check_single
 from exaplan.catalog import Catalog
 from exaplan.errors import NoPlan
 from exaplan.nouns import Layout, Verdict
@@ -25,15 +27,38 @@ from exaplan.planning.refusals import refusal, unmet
 from exaplan.planning.relief import Solved, binding, relieve
 from exaplan.planning.resolving import Setting, fill, find_cluster, resolve
 from exaplan.planning.sense import batch_sense, hold_sense, release_sense, room_sense, standing_sense, steps_sense
+from exaplan.planning.serving import estimate_serving, plan_serving, simulate
 from exaplan.planning.showing import setting_at, shown
 from exaplan.planning.solving import KEEP, Desk, Spot, merged, solve
 from exaplan.planning.verdicts import verdicts
 
-__all__ = ["Setting", "estimate", "plan", "resolve"]
+__all__ = ["Setting", "estimate", "plan", "resolve", "simulate"]
 
 
-def plan(ask: Ask, catalog: Catalog, top: int = 5) -> Answer:
-    """What to buy, rent or use: the chips, counts and layouts that hold every limit, best upper end first.
+@overload
+def plan(ask: Ask, catalog: Catalog, top: int = 5) -> Answer: ...
+@overload
+def plan(ask: ServeAsk, catalog: Catalog, top: int = 5) -> Served: ...
+@overload
+def plan(ask: Ask | ServeAsk, catalog: Catalog, top: int = 5) -> Answer | Served: ...
+def plan(ask: Ask | ServeAsk, catalog: Catalog, top: int = 5) -> Answer | Served:
+    """What to buy, rent or use: the chips, counts and layouts that hold every limit, best first."""
+    return plan_serving(ask, catalog, top) if isinstance(ask, ServeAsk) else plan_training(ask, catalog, top)
+
+
+@overload
+def estimate(ask: Ask, catalog: Catalog) -> Answer: ...
+@overload
+def estimate(ask: ServeAsk, catalog: Catalog) -> Served: ...
+@overload
+def estimate(ask: Ask | ServeAsk, catalog: Catalog) -> Answer | Served: ...
+def estimate(ask: Ask | ServeAsk, catalog: Catalog) -> Answer | Served:
+    """One layout, term by term: the asked one, or the best where some of it was left open."""
+    return estimate_serving(ask, catalog) if isinstance(ask, ServeAsk) else estimate_training(ask, catalog)
+
+
+def plan_training(ask: Ask, catalog: Catalog, top: int = 5) -> Answer:
+    """The layouts of a training run that hold every limit, best upper end first.
 
     With what binds, what relief of each limit is worth, the front of cost against time, and why each other chip lost.
     Where the ask names a law, only with chips that may be had under it, and with what that cost.
@@ -82,8 +107,8 @@ def plan(ask: Ask, catalog: Catalog, top: int = 5) -> Answer:
     )
 
 
-def estimate(ask: Ask, catalog: Catalog) -> Answer:
-    """One layout, term by term: the asked one, or the best where some of it was left open."""
+def estimate_training(ask: Ask, catalog: Catalog) -> Answer:
+    """One layout of a training run, term by term."""
     check_single(ask)
     ask = counted(settle(ask, catalog))
     law, layout = law_of(ask, catalog), ask.whole_layout()

@@ -31,7 +31,9 @@ def drawing_bytes(drawing: Drawing, suffix: str) -> bytes:
     if not drawing.charts:
         hint = "write a page (.html) or --json instead: they hold the tables"
         raise InputError("there is nothing to draw in this answer", hint=hint, place=PLACE)
-    return picture(charts.stacked(drawing.charts, drawing.title, " ".join((*drawing.sentences, word("law.advice")))), kind)
+    return picture(
+        charts.stacked(drawing.charts, drawing.title, " ".join((*drawing.sentences, word("law.advice")))), kind
+    )
 
 
 def picture(whole: charts.Chart, kind: str) -> bytes:

@@ -14,6 +14,7 @@ from exaplan.answers import SCHEMA_VERSION
 from exaplan.ask import parse
 from exaplan.catalog import Catalog
 from exaplan.nouns import Cluster, Model
+from exaplan.nouns.serving import Engine
 from exaplan.report.screen import amount, table
 from exaplan.report.to_json import plain
 
@@ -95,10 +96,16 @@ def _asks(catalog: Catalog) -> Iterator[Row]:
             "title": str(document.value.get("title", "")),
             "kind": made.work.kind,
             "model": made.model,
-            "chip": cluster.chip or cluster.node or cluster.name,
+            "chip": _hardware(cluster),
             "count": cluster.count,
             "ask": made.resolved(),
         }
+
+
+def _hardware(cluster: Any) -> str | None:
+    """The chip, node or cluster that an ask names, several with commas between them; None: all that there are."""
+    named = cluster.chip or cluster.node or cluster.name
+    return ", ".join(map(str, named)) if isinstance(named, (list, tuple)) else named
 
 
 def _clusters(catalog: Catalog) -> Iterator[Row]:
@@ -114,6 +121,15 @@ def cluster_json(cluster: Cluster) -> Row:
 
 def _fabrics(catalog: Catalog) -> Iterator[Row]:
     return (noun_json(fabric) for fabric in catalog.fabrics.values())
+
+
+def _engines(catalog: Catalog) -> Iterator[Row]:
+    return (engine_json(engine) for engine in catalog.engines.values())
+
+
+def engine_json(engine: Engine) -> Row:
+    """An engine with its defaults, and in ``variants`` those that hold on some chips, releases or uses only."""
+    return noun_json(engine) | {"variants": [noun_json(variant) for variant in engine.variants]}
 
 
 def _sites(catalog: Catalog) -> Iterator[Row]:
@@ -194,6 +210,20 @@ LISTINGS: Mapping[str, Listing] = {
         _sites,
         {"name": "", "country": "", "pue": "ratio", "electricity": "price_energy", "carbon": "carbon"},
         ("country",),
+    ),
+    "engines": Listing(
+        _engines,
+        {
+            "name": "",
+            "family": "",
+            "versions": "",
+            "batching": "",
+            "max_seqs": "count",
+            "max_tokens": "count",
+            "memory_share": "ratio",
+            "admission": "",
+        },
+        ("family", "versions", "batching", "admission"),
     ),
     "asks": Listing(
         _asks, {"name": "", "title": "", "model": "", "chip": "", "count": "count"}, ("title", "model", "chip")

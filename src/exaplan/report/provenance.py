@@ -25,6 +25,7 @@ def collect(answer: Answer, catalog: Catalog) -> dict[str, Any]:
     used = {figure["source"] for figure in figures}
     used |= {source for priced in answer.estimates for source in _paid_by(priced)}
     used |= {source for part in (answer.provenance, answer.inputs) for source in cited_in(part)}
+    known = [name for name in sorted(used - {""}) if known_source(name, catalog)]
     return {
         "inputs": dict(answer.ask),
         "version": program_version(),
@@ -35,7 +36,7 @@ def collect(answer: Answer, catalog: Catalog) -> dict[str, Any]:
         "warnings": list(answer.warnings),
         "terms": {term: dict(values) for term, values in answer.inputs.items()},
         "figures": figures,
-        "sources": {name: source_json(catalog.source(name)) for name in sorted(used - {""}) if known_source(name, catalog)},
+        "sources": {name: source_json(catalog.source(name)) for name in known},
     } | dict(answer.provenance)
 
 

@@ -16,13 +16,16 @@ from exaplan.catalog import Catalog, Price
 from exaplan.catalog.hardware import NAMES
 from exaplan.errors import InputError, Place
 from exaplan.nouns import Figure
-from exaplan.report.listings import Row, cluster_json, model_json, noun_json
+from exaplan.nouns.serving import Variant
+from exaplan.report.listings import Row, cluster_json, engine_json, model_json, noun_json
 from exaplan.report.provenance import figure_json, source_json
 from exaplan.report.screen import heading, listed, table
 from exaplan.report.to_json import plain
 from exaplan.report.words import word
 
-KINDS = ("chips", "nodes", "clusters", "models", "fabrics", "sites", "asks")
+SWITCHES = ("chunked", "share_of_free", "prefix_cache", "graphs", "overlap")  # of an engine
+WORDS = (*NAMES, *SWITCHES, "batching", "admission", "preemption")  # figures that are words or truths
+KINDS = ("chips", "nodes", "clusters", "models", "engines", "fabrics", "sites", "asks")
 DIMENSIONS = {
     "memory": "bytes",
     "bandwidth": "bandwidth",
@@ -61,7 +64,8 @@ def find(name: str, catalog: Catalog) -> list[Found]:
         return found
     names = {known.lower(): known for kind in KINDS for known in getattr(catalog, kind)}
     near = [names[key] for key in get_close_matches(name.lower(), list(names), 3, 0.5)]
-    hint = (f"did you mean {', '.join(near)}? " if near else "") + "`exaplan chips`, `nodes`, `models`, `asks` list all"
+    lists = "`exaplan chips`, `nodes`, `models`, `engines`, `asks` list all"
+    hint = (f"did you mean {', '.join(near)}? " if near else "") + lists
     raise InputError(f"nothing is called `{name}`", hint=hint, place=Place("NAME"))
 
 
@@ -107,7 +111,19 @@ def fields_of(item: Found) -> Row:
         return dict(plain(item.noun.value))
     if item.kind == "clusters":
         return cluster_json(item.noun)
+    if item.kind == "engines":
+        return engine_json(item.noun) | {"variants": list(map(_variant, item.noun.variants))}
     return noun_json(item.noun)
+
+
+def _variant(variant: Variant) -> str:
+    """``max_tokens 8192 (server, from 75.2 GB, chip h100)``: what holds, and where."""
+    low, high = variant.memory
+    where = [variant.usage, f"from {units.show(low, 'bytes')}" if low else "", f"chip {variant.chip}"]
+    where += [f"below {units.show(high, 'bytes')}" if high else "", f"not {variant.without}"]
+    where += [f"since {variant.since}", f"before {variant.before}"]
+    told = ", ".join(part for part in where if part and not part.endswith(" "))
+    return f"{' '.join(f'{name} {value}' for name, value in variant.changes.items())} ({told})"
 
 
 def show_view(found: list[Found], catalog: Catalog) -> list[RenderableType]:
@@ -152,7 +168,7 @@ def _plain_lines(values: Mapping[str, Any], indent: str = "  ") -> Iterator[str]
 
 def _stated(noun: Any) -> dict[str, str]:
     """What is stated of a chip as a word or a truth, not as a quantity."""
-    found = {name: getattr(noun, name, None) for name in NAMES}
+    found = {name: getattr(noun, name, None) for name in WORDS}
     return {name: _word(value) for name, value in found.items() if value not in (None, "")}
 
 
@@ -164,7 +180,7 @@ def _figure_cells(field: str, figure: Figure, spec: Mapping[str, Any]) -> list[s
     """value, low, high, source and note; a figure that is a word has it in the spec or in its note."""
     values = [quantity(field, end) for end in (figure.value, figure.low, figure.high)]
     note = " ".join(part for part in (figure.date, figure.note) if part)
-    told = str(spec[field]) if field in NAMES and field in spec else values[0]
+    told = str(spec[field]) if field in WORDS and field in spec else values[0]
     told = told or (str(spec[field]) if field in spec else "unknown")
     return [told, values[1], values[2], figure.source, note]
 

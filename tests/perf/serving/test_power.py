@@ -15,8 +15,8 @@ from exaplan.perf.serving.operators import touched
 from exaplan.perf.serving.power import (
     ServingPower,
     Spent,
-    busiest,
     decode_work,
+    lagging,
     operator_work,
     product_work,
     prompt_work,
@@ -33,7 +33,7 @@ LOW = RATES._replace(peak=2e15)
 def hardware() -> to.ServeHardware:
     """A chip of 1 PFLOP/s (2 in the format of the weights) and 2 TB/s; curves take no part in what is counted."""
     empty: Any = None
-    return to.ServeHardware(RATES, LOW, *(empty for _ in range(8)), domain=8.0, link=4e11, network=5e10)
+    return to.ServeHardware(RATES, LOW, *(empty for _ in range(len(to.ServeHardware._fields) - 5)), domain=8.0, link=4e11, network=5e10)
 
 
 def operator(kind: int, **columns: float) -> list[float]:
@@ -65,15 +65,14 @@ def test_grouped_products_draw_on_top() -> None:
     assert share_drawn(spent, FIT) == pytest.approx(0.4 + 0.5 * (0.1 + 0.2))
 
 
-@given(st.integers(1, 64), st.integers(1, 8), st.floats(1.0, 4096.0), st.integers(1, 16))
-def test_the_busiest_chip_reads_no_less_than_the_mean(local: int, top: int, tokens: float, ranks: int) -> None:
-    """Nor more than all of its experts; alone it is the mean, and with many tokens all chips read everything."""
-    experts = float(local * ranks)
-    lag = busiest(local, experts, min(top, experts), tokens, ranks)
-    mean = touched(local, experts, min(top, experts), tokens)
-    assert -1e-9 <= lag <= local / mean - 1.0 + 1e-9
-    assert busiest(local, experts, min(top, experts), tokens, 1.0) == 0.0
-    assert busiest(local, experts, min(top, experts), 1e9, ranks) == pytest.approx(0.0, abs=1e-6)
+@given(st.integers(1, 64), st.integers(1, 8), st.floats(1.0, 4096.0), st.integers(1, 16), st.sampled_from([0.0, 0.5]))
+def test_the_mean_chip_waits_for_the_busiest(local: int, top: int, tokens: float, ranks: int, skew: float) -> None:
+    """A share of the time; none on one chip, none where every chip reads all of its experts."""
+    row = operator(to.GROUPED, GROUPS=float(local), EXPERTS=float(local * ranks), TOP=float(min(top, local * ranks)))
+    assert 0.0 <= lagging(row, tokens, skew) < 1.0
+    assert lagging(row, 1e12, 0.0) == pytest.approx(0.0, abs=1e-6)
+    row[to.EXPERTS] = row[to.GROUPS]
+    assert lagging(row, tokens, skew) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_the_busiest_of_chips_as_drawn() -> None:
@@ -82,7 +81,8 @@ def test_the_busiest_of_chips_as_drawn() -> None:
     hit = np.zeros((4000, 16), dtype=bool)
     np.put_along_axis(hit, draws, True, axis=1)
     counts = hit.reshape(4000, 8, 2).sum(axis=2)
-    assert 1.0 + busiest(2.0, 16.0, 1.0, 8.0, 8.0) == pytest.approx(counts.max(axis=1).mean() / counts.mean(), rel=0.15)
+    row = operator(to.GROUPED, GROUPS=2.0, EXPERTS=16.0, TOP=1.0)
+    assert 1.0 - lagging(row, 8.0, 0.0) == pytest.approx(counts.mean() / counts.max(axis=1).mean(), rel=0.15)
 
 
 def test_nothing_to_do_draws_the_rest() -> None:
@@ -138,7 +138,7 @@ def test_only_experts_that_a_token_picked_are_read() -> None:
     )  # fmt: skip
     one, many = (operator_work(row, tokens, hardware())[1] * 2e12 for tokens in (1.0, 1000.0))
     assert one == pytest.approx(2.0 * 8 * 1e6 + 2 * 2.0 * 8 * 1e3)
-    assert many == pytest.approx(2.0 * touched(128.0, 128.0, 8.0, 1000.0) * 1e6 + 2 * 2.0 * 8e3 * 1e3)
+    assert many == pytest.approx(2.0 * touched(128.0, 128.0, 8.0, 1000.0, 0.0) * 1e6 + 2 * 2.0 * 8e3 * 1e3)
 
 
 def test_passes_move_and_traffic_does_no_work() -> None:

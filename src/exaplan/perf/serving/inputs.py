@@ -110,6 +110,8 @@ class ServeTuning(NamedTuple):
     collective: float = 1.0
     exchange: float = 1.0
     imbalance: float = 1.0
+    skew: float = 0.2
+    grouped: float = 5e-6
     launch: float = 5e-6
     host_base: float = 1e-3
     host_sequence: float = 1e-5
@@ -162,12 +164,26 @@ class ReduceFit(NamedTuple):
     spread: float
 
 
+class ExchangeFit(NamedTuple):
+    """Low-latency exchange of tokens between experts, one way (dispatch or combine).
+
+    base [s], node [s per doubling of nodes], inner, outer [fraction of scale-up and scale-out bandwidth], spread
+    [relative standard deviation]. Every copy of a token is sent by itself.
+    """
+
+    base: float
+    node: float
+    inner: float
+    outer: float
+    spread: float
+
+
 class ServeHardware(NamedTuple):
     """One chip and its links, for serving.
 
     high, low: rates for 16-bit products and for those in the format of the weights; gemm, gemm_low, grouped: their
-    curves. small: engine's own all-reduce; inner, outer: NCCL in and beyond the scale-up domain; experts: exchange.
-    domain [chips], link, network [B/s per chip, one direction].
+    curves. small: engine's own all-reduce; inner, outer: NCCL in and beyond the scale-up domain; experts, quick: exchange of tokens, normal and
+    low-latency. domain [chips], link, network [B/s per chip, one direction].
     """
 
     high: ChipRates
@@ -180,6 +196,7 @@ class ServeHardware(NamedTuple):
     inner: LinkFit
     outer: LinkFit
     experts: ExpertFit
+    quick: ExchangeFit
     domain: float
     link: float
     network: float

@@ -30,6 +30,7 @@ from exaplan.perf.serving.inputs import (
     WEIGHT,
     K,
     N,
+    ExchangeFit,
     ReduceFit,
     Row,
     ServeHardware,
@@ -64,21 +65,27 @@ def product_time(
     return fit.floor + smooth_max(compute, moved / (rates.bandwidth * fit.memory), fit.corner)
 
 
-def touched(local: float, experts: float, top: float, tokens: float) -> float:
+def touched(local: float, experts: float, top: float, tokens: float, skew: float) -> float:
     """Expected number of a chip's ``local`` experts that any of ``tokens`` tokens picks [count].
 
-    Every token picks ``top`` different ones of all ``experts``, evenly: local (1 - (1 - top / experts)^tokens).
+    Evenly picked: local (1 - (1 - top / experts)^tokens). With popularities that vary as a gamma distribution of mean 1
+    and variance ``skew``: local (1 - (1 - skew tokens log(1 - top / experts))^(-1 / skew)), the negative binomial.
     """
-    return local * (1.0 - math.pow(max(0.0, 1.0 - top / experts), tokens))
+    if top >= experts:
+        return local
+    draws = -tokens * math.log(1.0 - top / experts)
+    if skew <= 1e-3:
+        return local * (1.0 - math.exp(-draws))
+    return local * (1.0 - math.pow(1.0 + skew * draws, -1.0 / skew))
 
 
-def busiest(local: float, experts: float, top: float, tokens: float) -> float:
+def busiest(local: float, experts: float, top: float, tokens: float, skew: float) -> float:
     """Experts hit on the rank that reads most of them [count]: all ranks wait for it.
 
     min(local, mean + sqrt(2 ln R) sd) over R = experts / local ranks, sd = sqrt(local h (1 - h)) with h the chance that
     an expert is hit: the expected largest of R normal draws (H. A. David, Order Statistics, 1970).
     """
-    mean = touched(local, experts, top, tokens)
+    mean = touched(local, experts, top, tokens, skew)
     ranks = experts / local
     if ranks <= 1.0:
         return mean
@@ -104,10 +111,11 @@ def grouped_product(row: Row, tokens: float, hw: ServeHardware, tune: ServeTunin
     rows = tokens top / (ranks the experts are spread over) x imbalance; ``ROWS`` holds that per token.
     """
     m = tokens * row[ROWS] * (tune.imbalance if row[GROUPS] < row[EXPERTS] else 1.0)
-    hit = max(min(1.0, m), busiest(row[GROUPS], row[EXPERTS], row[TOP], tokens))
+    hit = max(min(1.0, m), busiest(row[GROUPS], row[EXPERTS], row[TOP], tokens, tune.skew))
     rates = hw.low if row[LOW] > 0.0 else hw.high
     fit = hw.grouped if row[LOW] > 0.0 else hw.gemm
-    return tune.experts * product_time(m, row[N], row[K], hit, row[WEIGHT], row[INPUT], rates, fit, tune.compute)
+    time = product_time(m, row[N], row[K], hit, row[WEIGHT], row[INPUT], rates, fit, tune.compute)
+    return tune.experts * time + tune.grouped
 
 
 def small_all_reduce(size: float, ranks: float, link: float, fit: ReduceFit) -> float:
@@ -135,21 +143,45 @@ def reduce_time(size: float, ranks: float, outer: float, hw: ServeHardware) -> f
     return min(small_all_reduce(size, ranks, hw.link, hw.small), all_reduce(size, ranks, hw.link, hw.inner))
 
 
-def exchange_time(row: Row, tokens: float, hw: ServeHardware) -> float:
-    """Tokens of every attention rank to their experts and back: dispatch and combine. [s]
+def low_latency_time(
+    tokens: float, width: float, top: float, inner: float, outer: float, link: float, network: float, fit: ExchangeFit
+) -> float:
+    """One way of the low-latency exchange: every copy of a token goes straight to its expert's rank. [s]
 
-    tokens: of all attention ranks; INPUT [B per element sent], N width, TOP, RANKS x OUTER ranks of the experts.
+    t = base + node log2(outer) + max(inside / (link e_in), outside / (network e_out)); tokens [per rank], width [B of a
+    token], top copies, inner x outer [ranks in a domain, domains]. DeepEP (github.com/deepseek-ai/DeepEP), low-latency
+    kernels.
+    """
+    ranks = inner * outer
+    if ranks <= 1.0 or tokens <= 0.0:
+        return 0.0
+    sent = tokens * width * top
+    outside = sent * (outer - 1.0) / outer
+    stream = max((sent - outside) / (link * fit.inner), outside / (network * fit.outer) if outer > 1.0 else 0.0)
+    return fit.base + fit.node * math.log2(outer) + stream
+
+
+def one_way(row: Row, own: float, width: float, hw: ServeHardware) -> float:
+    """Dispatch or combine for ``own`` tokens of a rank, by the quicker of both kernels. [s]"""
+    inner, outer = row[RANKS], row[OUTER]
+    usual = expert_exchange(own, width, row[TOP], inner, outer, 0.0, hw.link, hw.network, hw.experts)
+    return min(usual, low_latency_time(own, width, row[TOP], inner, outer, hw.link, hw.network, hw.quick))
+
+
+def exchange_time(row: Row, tokens: float, hw: ServeHardware) -> float:
+    """Tokens of every attention rank to their experts and back: dispatch and combine, or all to all ranks. [s]
+
+    tokens: of all attention ranks; INPUT [B per element sent], N width, TOP copies (0: experts are not spread, every
+    rank needs every token), RANKS x OUTER ranks of the experts. Gathering all tokens on all ranks and reducing the
+    results (all-gather, reduce-scatter) is taken inside a domain where it is quicker.
     """
     ranks = row[RANKS] * row[OUTER]
     own = tokens / row[GROUPS]
-    there = expert_exchange(
-        own, row[INPUT] * row[N], row[TOP], row[RANKS], row[OUTER], 0.0, hw.link, hw.network, hw.experts
-    )
-    back = expert_exchange(own, 2.0 * row[N], row[TOP], row[RANKS], row[OUTER], 0.0, hw.link, hw.network, hw.experts)
-    if row[OUTER] > 1.0:
-        return there + back
-    gathered = 2.0 * all_gather(own * ranks * 2.0 * row[N], ranks, hw.link, hw.inner)
-    return min(there + back, gathered)
+    gathered = reduce_time(2.0 * row[N] * tokens, row[RANKS], row[OUTER], hw)
+    if row[TOP] <= 0.0 or ranks <= 1.0:
+        return gathered
+    sent = one_way(row, own, row[INPUT] * row[N], hw) + one_way(row, own, 2.0 * row[N], hw)
+    return sent if row[OUTER] > 1.0 else min(sent, gathered)
 
 
 def send_time(size: float, outer: float, hw: ServeHardware) -> float:

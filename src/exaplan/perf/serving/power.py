@@ -10,7 +10,6 @@ doi:10.1109/IPDPS.2013.77). The coefficients stand in data/fits/serving_power.ya
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 from exaplan.perf.serving.attention import (
@@ -50,7 +49,7 @@ from exaplan.perf.serving.inputs import (
     ServeHardware,
 )
 from exaplan.perf.serving.inputs import TOP as TOP_EXPERTS
-from exaplan.perf.serving.operators import touched
+from exaplan.perf.serving.operators import busiest, touched
 
 
 class ServingPower(NamedTuple):
@@ -112,8 +111,11 @@ def product_work(m: float, n: float, k: float, groups: float, weight: float, giv
     return 2.0 * m * n * k, weight * groups * n * k + given * m * k + 2.0 * m * n
 
 
-def operator_work(row: Row, tokens: float, hw: ServeHardware) -> tuple[float, float]:
-    """(compute, memory) of one operator once, for ``tokens`` tokens: seconds at the peak and at full bandwidth. [s]"""
+def operator_work(row: Row, tokens: float, hw: ServeHardware, skew: float = 0.0) -> tuple[float, float]:
+    """(compute, memory) of one operator once, for ``tokens`` tokens: seconds at the peak and at full bandwidth. [s]
+
+    skew: of the popularity of experts (``operators.touched``).
+    """
     if tokens <= 0.0:
         return 0.0, 0.0
     kind, low = row[KIND], row[LOW] > 0.0
@@ -123,7 +125,7 @@ def operator_work(row: Row, tokens: float, hw: ServeHardware) -> tuple[float, fl
         flops, moved = product_work(tokens * row[ROWS], row[N], row[K], row[GROUPS], row[WEIGHT], row[INPUT])
     elif kind == GROUPED:
         m = tokens * row[ROWS]
-        hit = max(min(1.0, m), touched(row[GROUPS], row[EXPERTS], row[TOP_EXPERTS], tokens))
+        hit = max(min(1.0, m), touched(row[GROUPS], row[EXPERTS], row[TOP_EXPERTS], tokens, skew))
         flops, moved = product_work(m, row[N], row[K], hit, row[WEIGHT], row[INPUT])
     elif kind == PASS:
         moved = row[MOVED] * tokens
@@ -132,18 +134,14 @@ def operator_work(row: Row, tokens: float, hw: ServeHardware) -> tuple[float, fl
     return flops / rates.peak, moved / rates.bandwidth
 
 
-def busiest(local: float, experts: float, top: float, tokens: float, ranks: float) -> float:
-    """What the busiest of ``ranks`` chips reads of its ``local`` experts over the mean, less 1 [1].
+def lagging(row: Row, tokens: float, skew: float) -> float:
+    """Share of the time of a chip's grouped products that it waits for the chip with the most experts hit [1].
 
-    Each expert is hit with h = 1 - (1 - top / experts)^tokens; the largest of r such counts lies about sqrt(2 ln r)
-    standard deviations above their mean (normal extremes), and never above ``local``.
+    1 - mean / most, both of ``operators``: what an iteration takes is that of the busiest chip.
     """
-    hit = 1.0 - math.pow(max(0.0, 1.0 - top / experts), tokens) if experts > 0.0 else 0.0
-    mean = local * hit
-    if ranks <= 1.0 or mean <= 0.0:
-        return 0.0
-    most = mean + math.sqrt(2.0 * math.log(ranks) * mean * (1.0 - hit))
-    return min(local, most) / mean - 1.0
+    mean = touched(row[GROUPS], row[EXPERTS], row[TOP_EXPERTS], tokens, skew)
+    most = busiest(row[GROUPS], row[EXPERTS], row[TOP_EXPERTS], tokens, skew)
+    return 1.0 - mean / most if most > 0.0 else 0.0
 
 
 def decode_work(row: Row, seqs: float, context: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""What an input may be asked of: chips, nodes, sites, prices of a day, checks and rules, owning, making, the tax.
+"""What an input may be asked of: chips, nodes, models, prices of a day, checks and rules, owning, making, the tax, serving.
 
 Each look-up gives a value with its range and the ids of its sources. A `Desk` remembers what was asked, so that cases
 that share a question compute it once.
@@ -14,7 +14,7 @@ from exaplan import rules
 from exaplan.catalog.cases import Input
 from exaplan.catalog.prices import HOME
 from exaplan.nouns import Chip, Clause, Deal, Figure, Verdict
-from exaplan.planning.casebook import paying
+from exaplan.planning.casebook import paying, serving
 from exaplan.planning.casebook.asking import Desk, Found, Question, figured
 from exaplan.planning.casebook.values import Known, given_of, kind_of
 
@@ -222,4 +222,7 @@ ASKED: Mapping[str, Callable[[Question], Found]] = {
     "own": paying.own,
     "make": paying.made,
     "tax": paying.tax,
+    "model": serving.model,
+    "step": serving.step,
+    "serve": serving.served,
 }

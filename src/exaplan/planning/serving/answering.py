@@ -15,8 +15,8 @@ from exaplan.planning.serving.copies import DECODE, PREFILL, Copy
 from exaplan.planning.serving.doubt import ranges_of
 from exaplan.planning.serving.paying import Drafted, ranges
 from exaplan.planning.serving.question import Question
+from exaplan.planning.serving.setups import Setup
 from exaplan.planning.serving.sizing import at_percentile
-from exaplan.planning.serving.trials import Setup
 
 TIMES = ("ttft", "tpot", "latency")
 
@@ -125,4 +125,4 @@ def typical(copy: Copy, run: Simulated) -> dict[str, float]:
         return cases.terms(copy.case, mixed._replace(seqs=0.0, context=0.0))
     share = min(1.0, came)
     one, other = cases.terms(copy.case, held), cases.terms(copy.case, mixed)
-    return {name: (1.0 - share) * value + share * other[name] for name, value in one.items()}
+    return {name: float((1.0 - share) * value + share * other[name]) for name, value in one.items()}

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from exaplan import sim
 from exaplan.planning.serving.copies import DECODE, PREFILL, Copy, Shop
-from exaplan.planning.serving.doubt import Margin, margin_of
+from exaplan.planning.serving.doubt import margin_of
 from exaplan.planning.serving.kinds import Kind
-from exaplan.planning.serving.layouts import near
-from exaplan.planning.serving.looking import unit
 from exaplan.planning.serving.question import Question
 from exaplan.planning.serving.screening import Point
+from exaplan.planning.serving.setups import Setup
 from exaplan.planning.serving.sizing import Held, Sizer, bound_of
-from exaplan.planning.serving.trials import Setup
 
 FEW = 2  # copies of each role that are paired
 ROUNDS = 8  # deployments of a pair that are simulated at most
@@ -36,7 +33,7 @@ def deployments(shop: Shop, sizer: Sizer, kind: Kind) -> Iterator[Held]:
 
 def _writers(asked: Question, shop: Shop, kind: Kind) -> Iterator[tuple[Copy, Point]]:
     for own in shop.copies(kind, DECODE):
-        for copy in shop.tuned(own):
+        for copy in (own, *shop.tuned(own)):
             bound = bound_of(asked.promise, margin_of(copy, asked.upper))._replace(ttft=math.inf)
             point = copy.greatest(bound)
             if point:
@@ -94,19 +91,3 @@ def _reading_lacks(found: Held) -> bool:
     """Whether the first token is what comes too late, rather than those after it."""
     excess = found.excess
     return excess.get("ttft", 0.0) >= max((value for name, value in excess.items() if name != "ttft"), default=1.0)
-
-
-def transfer_of(setup: Setup) -> sim.Transfer:
-    """How the KV cache of a prompt goes over: every chip that reads sends its part at the rate of its link. [tokens/s]
-
-    Inside a scale-up domain that is the link, beyond it the network of the node.
-    """
-    reader = setup.prefill or setup.copy
-    cluster = reader.case.cluster
-    inside = setup.chips <= cluster.node.domain
-    fast = cluster.node.link_bandwidth or cluster.chip.link_bandwidth
-    each = (fast if inside and fast else cluster.node.network or fast) or 1.0
-    senders = min(reader.chips, setup.copy.chips)
-    whole = max(1.0, reader.case.kv_token * reader.replica.tp * reader.replica.pp)
-    latency = cluster.fabric.latency
-    return sim.Transfer(rate=each * senders / whole, latency=latency)

@@ -16,7 +16,6 @@ from exaplan.planning.serving.paying import Drafted, drafted, rank_of
 from exaplan.planning.serving.relief import shown_value
 from exaplan.planning.serving.sizing import Sizer
 from exaplan.planning.serving.solving import Desk, Spot
-from exaplan.planning.serving.trials import Setup
 
 LONGEST = 20_000  # requests of a run that confirms a deployment, at most
 MORE = 4  # copies that a longer run may add
@@ -24,7 +23,7 @@ MORE = 4  # copies that a longer run may add
 
 def choose(found: Sequence[Drafted], top: int) -> list[Drafted]:
     """The first ``top``, two of a chip type before a third."""
-    top = max(1, top)
+    top, found = max(1, top), _distinct(found)
     seen: Counter[str] = Counter()
     first: list[Drafted] = []
     for item in found:
@@ -35,10 +34,19 @@ def choose(found: Sequence[Drafted], top: int) -> list[Drafted]:
     return sorted([*first, *rest[: top - len(first)]], key=found.index)
 
 
+def _distinct(found: Sequence[Drafted]) -> list[Drafted]:
+    """The first of each cut and number of copies, whatever the settings of the engine."""
+    known: dict[tuple[object, ...], Drafted] = {}
+    for item in found:
+        setup = item.setup
+        known.setdefault((item.kind.name, setup.copy.replica, setup.prefill and setup.prefill.replica), item)
+    return list(known.values())
+
+
 def confirmed(desk: Desk, chosen: Sequence[Drafted]) -> list[Drafted]:
     """The deployments by a run of as many requests as are asked; one that fails then gets further copies, or goes."""
     out = [item for one in chosen if (item := _confirmed(desk, one))]
-    return sorted(out, key=lambda item: rank_of(item, desk.asked.goal))
+    return [*out[:1], *sorted(out[1:], key=lambda item: rank_of(item, desk.asked.goal))]
 
 
 def _confirmed(desk: Desk, item: Drafted) -> Drafted | None:
@@ -66,7 +74,9 @@ def verdicts(desk: Desk, spots: Sequence[Spot], shown: Sequence[Drafted]) -> tup
     for spot in spots:
         counts = tuple(sorted({item.cluster.count for item in spot.drafts}))
         reason = "" if spot.kind.name in names else why(desk, spot, shown[0])
-        out.append(Tried(spot.kind.name, spot.kind.cluster.node.name, counts, desk.shop.by_kind[spot.kind.name], reason))
+        out.append(
+            Tried(spot.kind.name, spot.kind.cluster.node.name, counts, desk.shop.by_kind[spot.kind.name], reason)
+        )
     return tuple(out)
 
 

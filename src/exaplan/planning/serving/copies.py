@@ -11,11 +11,13 @@ from functools import cached_property
 from exaplan.case import serving as cases
 from exaplan.case.serving import ServeCase
 from exaplan.errors import InputError
+from exaplan.nouns import Cluster
 from exaplan.nouns.serving import Replica, Settings
 from exaplan.perf.serving.inputs import Policy, StepTable
 from exaplan.planning.serving.demand import demand_of
 from exaplan.planning.serving.kinds import Kind
 from exaplan.planning.serving.layouts import space_of
+from exaplan.planning.serving.pipeline import retrieval_of
 from exaplan.planning.serving.question import Question, longest
 from exaplan.planning.serving.screening import Bound, Demand, Looker, Point, greatest
 
@@ -33,12 +35,8 @@ class Copy:
     settings: Settings
     case: ServeCase
     demand: Demand
+    table: StepTable
     role: str = MIXED
-
-    @cached_property
-    def table(self) -> StepTable:
-        """Time of every iteration."""
-        return cases.step_table(self.case)
 
     @property
     def policy(self) -> Policy:
@@ -76,7 +74,7 @@ class Shop:
         self.spent = 0.0
         self.room = 1.0
         self._known: dict[tuple[object, ...], Copy | None] = {}
-        self.least: dict[str, tuple[int, Copy]] = {}
+        self._tables: dict[tuple[object, ...], StepTable] = {}
 
     def copies(self, kind: Kind, role: str = MIXED) -> list[Copy]:
         """Every legal copy of a chip type that fits, with the engine's own settings."""
@@ -98,27 +96,44 @@ class Shop:
         return self._known[key]
 
     def _made(self, kind: Kind, replica: Replica, settings: Settings, role: str) -> Copy | None:
-        asked, cluster = self.asked, kind.sized(replica.chips)
-        if self.room != 1.0:
-            cluster = replace(cluster, chip=replace(cluster.chip, memory=cluster.chip.memory * self.room))
+        asked, beside = self.asked, retrieval_of(self.asked, kind)
+        cluster = self._cluster(kind, replica.chips, beside.memory(replica.chips) if beside else 0.0)
         self.considered += 1
         self.by_kind[kind.name] += 1
         try:
-            case = cases.serve(asked.model, cluster, kind.engine, settings, replica, asked.traffic)
+            case = cases.serve(asked.model, cluster, kind.engine, settings, replica, asked.traffic, draft=asked.draft)
         except InputError as error:
             self.rejected[error.problem] += 1
             if asked.ask.chips and len(asked.ask.chips) == 1 and not asked.ask.fleet:
                 raise
             return None
-        demand = demand_of(asked.traffic, bool(case.policy.prefix))
+        demand = demand_of(asked.traffic, bool(case.policy.prefix), beside.busy(replica.chips) if beside else 0.0)
         if case.kv_tokens < max(1.0, demand.longest):
             self.rejected["memory"] += 1
             return None
-        return Copy(kind, replica, settings, case, demand, role)
+        return Copy(kind, replica, settings, case, demand, self._table(kind, replica, settings, case), role)
+
+    def _table(self, kind: Kind, replica: Replica, settings: Settings, case: ServeCase) -> StepTable:
+        """Time of every iteration: of a cut it is the same whatever the caps of the engine are, so it is made once, for
+        the widest."""
+        key = (id(kind), replica, replace(settings, max_seqs=None, max_tokens=None))
+        if key not in self._tables:
+            own = case.policy
+            seqs = max(WIDER) * own.max_seqs if settings.max_seqs is None else own.max_seqs
+            tokens = max(*CHUNKS, own.max_tokens)
+            self._tables[key] = cases.step_table(replace(case, policy=own._replace(max_seqs=seqs, max_tokens=tokens)))
+        return self._tables[key]
+
+    def _cluster(self, kind: Kind, chips: int, taken: float) -> Cluster:
+        """The chips of a copy without the memory that other work takes, and with that of a relief. [B per chip]"""
+        cluster = kind.sized(chips)
+        if not taken and self.room == 1.0:
+            return cluster
+        memory = max(1.0, cluster.chip.memory * self.room - taken)
+        return replace(cluster, chip=replace(cluster.chip, memory=memory))
 
     def tuned(self, copy: Copy) -> Iterator[Copy]:
-        """The same copy with other settings of the engine, where the ask leaves them open; itself first."""
-        yield copy
+        """The same copy with other settings of the engine, where the ask leaves them open."""
         own, given = copy.policy, self.asked.settings
         seqs = [own.max_seqs * times for times in WIDER] if given.max_seqs is None and self._capped(copy) else []
         sizes = [size for size in CHUNKS if size != own.max_tokens] if given.max_tokens is None and own.chunked else []

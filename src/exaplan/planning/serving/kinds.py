@@ -1,4 +1,4 @@
-"""Chip types in question: where each may stand, how it is paid, how many there are, and the engine as it starts there."""
+"""Chip types in question: where each may stand, how it is paid, how many there are, the engine as it starts there."""
 
 from __future__ import annotations
 
@@ -83,9 +83,7 @@ def kinds(asked: Question) -> Kinds:
     return Kinds(tuple(tried), tuple(refused), tuple(barred))
 
 
-def none_left(
-    asked: Question, clusters: list[Cluster], refused: list[Tried], errors: list[InputError]
-) -> ExaplanError:
+def none_left(asked: Question, clusters: list[Cluster], refused: list[Tried], errors: list[InputError]) -> ExaplanError:
     """Why no chip type of a question can be tried."""
     law = asked.law
     unlawful = [law.verdict(item.chip) for item in clusters if law.reason(item.chip)] if law else []

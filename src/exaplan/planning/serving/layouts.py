@@ -37,9 +37,7 @@ def space_of(model: Model, cluster: Cluster, most: int, fixed: Mapping[str, int]
     return Space(tuple(sorted(found, key=lambda item: (item.chips, item.pp, item.dp, item.ep, item.cp))), left)
 
 
-def _every(
-    model: Model, cluster: Cluster, most: int, fixed: Mapping[str, int], prompt: float
-) -> Iterator[Replica]:
+def _every(model: Model, cluster: Cluster, most: int, fixed: Mapping[str, int], prompt: float) -> Iterator[Replica]:
     """Degrees in powers of two where none are given: tensor and attention ranks inside a domain, stages beyond it."""
     inside = min(near(cluster), most)
     for tp in _given(fixed, "tp", _twos(inside)):

@@ -16,6 +16,7 @@ from exaplan.planning.serving.screening import Point, users
 from exaplan.planning.serving.sizing import bound_of
 
 KEEP = 4  # copies of a chip type that are put to the test
+TUNED, WIDE = 6, 1.2  # cuts whose engine is tuned: about so many of the best, and those near them
 PER_CUT = 2  # settings of one cut among them
 
 
@@ -36,9 +37,14 @@ class Looked(NamedTuple):
 
 def looked(asked: Question, shop: Shop, kind: Kind, promise: Promise) -> list[Looked]:
     """The copies of a chip type that may keep the promise, the cheapest guess first."""
+    own = [(copy, look(asked, copy, promise)) for copy in shop.copies(kind)]
+    first = sorted(item.guess for _, item in own if item)
+    near = WIDE * first[min(TUNED, len(first)) - 1] if first else math.inf
     found = []
-    for own in shop.copies(kind):
-        found += [item for copy in shop.tuned(own) if (item := look(asked, copy, promise))]
+    for copy, item in own:
+        found += [item] if item else []
+        if item is None or item.guess <= near:
+            found += [more for other in shop.tuned(copy) if (more := look(asked, other, promise))]
     return sorted(found, key=lambda item: (item.guess, item.copy.chips, -item.point.rate))
 
 

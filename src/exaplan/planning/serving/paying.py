@@ -19,8 +19,8 @@ from exaplan.planning.pricing import ranges_of
 from exaplan.planning.serving.copies import PREFILL, Copy
 from exaplan.planning.serving.kinds import Kind
 from exaplan.planning.serving.question import Question
+from exaplan.planning.serving.setups import Setup
 from exaplan.planning.serving.sizing import Held
-from exaplan.planning.serving.trials import Setup
 
 FIRST = ("missed", "cost")
 
@@ -63,7 +63,9 @@ def everywhere(asked: Question, held: Held, quotes: tuple[Quote, ...] | None = N
     for site in kind.sites:
         cluster = placed(kind, chips, site)
         ways = kind.quotes[site.name] if quotes is None else quotes
-        option = Option(cluster, nodes_of(held.setup, cluster), tuple(fitted(way, cluster) for way in ways), 1.0, 1.0, 0.0)
+        option = Option(
+            cluster, nodes_of(held.setup, cluster), tuple(fitted(way, cluster) for way in ways), 1.0, 1.0, 0.0
+        )
         watts = None if each is None else metered(cluster, each)
         made = _draft(asked, held, option, watts)
         yield Drafted(held, made, missed(made, asked.goal.bounds))
@@ -126,7 +128,7 @@ def metered(cluster: Cluster, chip: float) -> float:
 
 
 def value_of(item: Drafted, goal: Goal) -> float | None:
-    """What the objective makes small: USD, chips, J or kg of a period, or minus the requests per second. None: unknown."""
+    """What the objective makes small: USD, chips, J or kg of a period, or minus the requests/s. None: unknown."""
     made = item.made
     if goal.objective == "chips":
         return float(item.cluster.count)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from exaplan.ask.serving_parts import Rag
 from exaplan.case import architecture_of
@@ -132,6 +132,7 @@ def _read(case: ServeCase, tokens: float, pieces: float) -> float:
     return rounds * cases.iteration(case, shape)
 
 
+@lru_cache(maxsize=256)
 def retrieval_of(asked: Question, kind: Kind) -> Retrieval | None:
     """The documents of a question on a chip type; None where it has none."""
     return Retrieval(asked, kind, asked.ask.work.rag) if asked.ask.work.rag else None

@@ -16,11 +16,11 @@ from exaplan.planning.resolving import assumed, find_model
 OBJECTIVES = ("cost", "chips", "energy", "carbon", "throughput")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Question:
     """What is asked. model: of the answers; engine: as the catalogue has it, before what a chip changes; settings: what
     the ask says of it; traffic: with the documents that a prompt takes along; law: None where there is none; goal: the
-    limits, for one period; notes: what had to be assumed."""
+    limits, for one period; draft: the model that drafts; notes: what had to be assumed."""
 
     ask: ServeAsk
     catalog: Catalog
@@ -31,6 +31,7 @@ class Question:
     promise: Promise
     law: Law | None
     goal: Goal
+    draft: Model | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -58,7 +59,7 @@ class Question:
 def question_of(ask: ServeAsk, catalog: Catalog) -> Question:
     """The question of an ask; InputError where a prompt is longer than the model's context."""
     ask = counted(settle(ask, catalog))
-    model = find_model(ask, catalog)
+    model = _model(ask, catalog)
     traffic = with_documents(ask)
     _check_context(ask, model, traffic)
     engine = catalog.engine(ask.engine.name, near=ask.folder, place=ask.place("engine", "name"))
@@ -72,8 +73,24 @@ def question_of(ask: ServeAsk, catalog: Catalog) -> Question:
         promise=ask.promise(),
         law=law_of(ask, catalog),
         goal=goal_of(ask),
+        draft=_draft(ask, catalog),
         notes=assumed(model),
     )
+
+
+def _model(ask: ServeAsk, catalog: Catalog) -> Model:
+    """The model; of a queue of samples it is only a label, which the catalogue need not know."""
+    if ask.work.generation is None or (isinstance(ask.model, str) and ask.model in catalog.models):
+        return find_model(ask, catalog)
+    return Model(str(ask.model), "", 0, 0, (), (), (), ())
+
+
+def _draft(ask: ServeAsk, catalog: Catalog) -> Model | None:
+    """The small model that drafts; None where the model drafts itself, or none does."""
+    part = ask.work.speculative
+    if part is None or part.draft in ("mtp", "ngram"):
+        return None
+    return catalog.model(part.draft, near=ask.folder, place=ask.place("work", "speculative", "draft"))
 
 
 def goal_of(ask: ServeAsk) -> Goal:

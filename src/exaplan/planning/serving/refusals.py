@@ -1,4 +1,4 @@
-"""Why nothing holds: a model that does not fit, a promise that no deployment keeps, or a limit that all of them miss."""
+"""Why nothing holds: a model that does not fit, a promise that no deployment keeps, or a limit that all miss."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from exaplan.planning.refusals import unmet
 from exaplan.planning.serving.copies import Copy
 from exaplan.planning.serving.doubt import margin_of
 from exaplan.planning.serving.kinds import Kind
-from exaplan.planning.serving.sizing import Held, Sizer
+from exaplan.planning.serving.setups import Setup
+from exaplan.planning.serving.sizing import Held, Sizer, excess_of
 from exaplan.planning.serving.solving import Desk, Spot, solve
-from exaplan.planning.serving.trials import Setup
 
 LONGER = {"ttft": "time to first token", "tpot": "time per token", "latency": "time to the last token"}
 IDLE = 0.02  # share of what a copy can answer at which nobody waits
@@ -110,7 +110,6 @@ def _too_slow(desk: Desk, copies: Sequence[Copy], subject: str) -> NoPlan:
 
 def _alone(desk: Desk, sizer: Sizer, copies: Sequence[Copy], name: str) -> Held:
     """The copy that is quickest at one promise with one request at a time, simulated."""
-    from exaplan.planning.serving.sizing import excess_of
 
     def quick(copy: Copy) -> float:
         first = copy.curve[0]
@@ -137,7 +136,11 @@ def _too_few(desk: Desk, tried: Sequence[Kind], spots: Sequence[Spot], subject: 
     if wide:
         bounds = replace(asked.goal.bounds, count=max(kind.most for kind in tried))
         return unmet([item.made for item in wide], replace(asked.goal, bounds=bounds), f"{subject} meets")
-    return _missed(desk, tested, subject) if tested else _too_slow(desk, [c for k in tried for c in desk.shop.copies(k)], subject)
+    return (
+        _missed(desk, tested, subject)
+        if tested
+        else _too_slow(desk, [c for k in tried for c in desk.shop.copies(k)], subject)
+    )
 
 
 def _missed(desk: Desk, tested: Sequence[Held], subject: str) -> NoPlan:
@@ -145,7 +148,8 @@ def _missed(desk: Desk, tested: Sequence[Held], subject: str) -> NoPlan:
     held = min(tested, key=lambda item: (not item.run.stable, max(item.excess.values(), default=0.0)))
     missed = [name for name, value in held.excess.items() if value > 1.0]
     told = "; ".join(
-        f"{LONGER[name]}: {_promised(desk, name, held.excess[name] * desk.asked.promise.given[name])}" for name in missed
+        f"{LONGER[name]}: {_promised(desk, name, held.excess[name] * desk.asked.promise.given[name])}"
+        for name in missed
     )
     if not held.run.stable:
         told = "the queue grows without end"
@@ -166,10 +170,16 @@ def _promised(desk: Desk, name: str, value: float) -> str:
     asked = desk.asked
     how = " (upper end of the range)" if asked.upper else ""
     allowed = asked.promise.given[name]
-    return f"{units.show(value, 'time', 3)} at p{asked.promise.percentile:g}{how} against {units.show(allowed, 'time', 3)}"
+    return (
+        f"{units.show(value, 'time', 3)} at p{asked.promise.percentile:g}{how} against {units.show(allowed, 'time', 3)}"
+    )
 
 
 def setup_told(setup: Setup) -> str:
     """A deployment in words."""
-    copies = f"{setup.replicas:,} copies of {cut_told(setup.copy.replica)}" if setup.replicas > 1 else cut_told(setup.copy.replica)
+    copies = (
+        f"{setup.replicas:,} copies of {cut_told(setup.copy.replica)}"
+        if setup.replicas > 1
+        else cut_told(setup.copy.replica)
+    )
     return f"{setup.chips:,} x {setup.copy.kind.name} ({copies})"

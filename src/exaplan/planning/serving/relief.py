@@ -1,4 +1,4 @@
-"""What loosening each promise and limit by one step is worth, solved again, and which of them hold the best plan back."""
+"""What loosening each promise and limit by one step is worth, solved again, and which hold the best plan back."""
 
 from __future__ import annotations
 

@@ -95,12 +95,16 @@ class Looker:
         many = max(1.0, min(several, budget / max(1.0, demand.read)))
         beside = batch if policy.batching == MIXED else 0.0
         base = self.decode(beside) if beside else 0.0
-        left, past, spent, pieces = demand.read, demand.past, 0.0, 0
-        while left > 0.0 and pieces < 4096:
-            size = min(left, budget) if policy.chunked else left
-            spent += self._chunk(beside, size, past, many, last=size >= left) - base
-            left, past, pieces = left - size, past + size, pieces + 1
-        return spent / many + demand.extra, float(max(1, pieces))
+        if demand.read <= 0.0:
+            return demand.extra, 1.0
+        pieces = math.ceil(demand.read / budget) if policy.chunked else 1
+        size = demand.read / pieces
+        last = self._chunk(beside, size, demand.past + demand.read - size, many, last=True) - base
+        spent = last
+        if pieces > 1:  # what a piece takes grows evenly with what was read before it
+            first = self._chunk(beside, size, demand.past, many, last=False) - base
+            spent = 0.5 * pieces * (first + last)
+        return spent / many + demand.extra, float(pieces)
 
     def _chunk(self, beside: float, size: float, past: float, many: float, last: bool) -> float:
         """An iteration with a piece of ``many`` prompts beside decoding sequences. [s]"""

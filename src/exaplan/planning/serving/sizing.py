@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise
 
 from exaplan.answers.serving import Quantiles, Simulated
 from exaplan.nouns.serving import Promise
@@ -12,7 +12,8 @@ from exaplan.planning.drafts import SLACK
 from exaplan.planning.serving.copies import Copy
 from exaplan.planning.serving.doubt import Margin
 from exaplan.planning.serving.screening import Bound
-from exaplan.planning.serving.trials import QUICK, Bench, Setup
+from exaplan.planning.serving.setups import Setup
+from exaplan.planning.serving.trials import QUICK, Bench
 
 FULL = 0.98  # share of what a copy can answer that is tried at most
 CLOSE = 0.02  # relative width within which the greatest rate is found
@@ -45,7 +46,7 @@ def at_percentile(found: Quantiles, percentile: float) -> float:
         return float(getattr(found, KNOWN[percentile]))
     marks = sorted((math.log(100.0 - p), float(getattr(found, name))) for p, name in KNOWN.items())
     place = math.log(100.0 - percentile)
-    for (low, first), (high, second) in zip(marks, marks[1:], strict=False):
+    for (low, first), (high, second) in pairwise(marks):
         if place <= high:
             return max(0.0, first + (second - first) * (place - low) / (high - low))
     return found.p50 * percentile / 50.0

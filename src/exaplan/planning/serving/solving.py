@@ -17,10 +17,12 @@ from exaplan.planning.serving.layouts import near
 from exaplan.planning.serving.looking import Looked, best_few, least_of, looked
 from exaplan.planning.serving.paying import Drafted, drafted, rank_of, value_of
 from exaplan.planning.serving.question import Question
+from exaplan.planning.serving.setups import Setup
 from exaplan.planning.serving.sizing import Held, Sizer
-from exaplan.planning.serving.trials import Bench, Setup
+from exaplan.planning.serving.trials import Bench
 
 FAR = 3.0  # times the best guess from which a chip type is not simulated
+ALIKE = 0.02  # difference of the objective that is none
 NEAR = 1.5  # and a further copy of the same chip type
 
 
@@ -82,9 +84,7 @@ def _period(asked: Question) -> float:
     return asked.period if asked.goal.objective == "cost" else 1.0
 
 
-def _spot(
-    desk: Desk, asked: Question, kind: Kind, close: list[Looked], found: list[Looked], promise: Promise
-) -> Spot:
+def _spot(desk: Desk, asked: Question, kind: Kind, close: list[Looked], found: list[Looked], promise: Promise) -> Spot:
     """A chip type whose most promising deployments are simulated; ``close`` is empty where none is."""
     sizer = Sizer(desk.bench, promise)
     if asked.ask.work.disaggregated:
@@ -128,8 +128,18 @@ def _copies(asked: Question, copy: Copy) -> int:
 
 
 def holding(spots: Sequence[Spot], goal: Goal) -> list[Drafted]:
-    """Deployments that keep everything, best first."""
-    return sorted((item for spot in spots for item in spot.holding), key=lambda item: rank_of(item, goal))
+    """Deployments that keep everything, best first.
+
+    Of those that come within 2% of the best figure of the objective, less than any prediction tells apart, the one
+    whose answers are done first.
+    """
+    found = sorted((item for spot in spots for item in spot.holding), key=lambda item: rank_of(item, goal))
+    top = value_of(found[0], goal) if found else None
+    if top is None:
+        return found
+    alike = [item for item in found if (value := value_of(item, goal)) is not None and value <= top + ALIKE * abs(top)]
+    first = min(alike, key=lambda item: item.held.run.latency.mean)
+    return [first, *(item for item in found if item is not first)]
 
 
 def best_of(spots: Sequence[Spot], goal: Goal) -> Drafted | None:

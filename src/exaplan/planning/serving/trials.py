@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from exaplan import sim
-from exaplan.answers.serving import Quantiles, Simulated
-from exaplan.nouns.serving import Promise, Traffic
-from exaplan.planning.serving.copies import DECODE, Copy
+from exaplan.answers.serving import Simulated
+from exaplan.nouns.serving import Traffic
 from exaplan.planning.serving.question import Question
+from exaplan.planning.serving.setups import Setup
+from exaplan.planning.serving.wiring import fleet_of
 
 QUICK = 3000  # requests of a run of the search
 MOST_COPIES = 8  # copies that are simulated: more behave alike, and are run as so many with their share of the requests
-
-
-@dataclass(frozen=True, eq=False)
-class Setup:
-    """A deployment: copies, and those that read prompts for them where they only write."""
-
-    copy: Copy
-    replicas: int
-    prefill: Copy | None = None
-    prefill_replicas: int = 0
-
-    @property
-    def chips(self) -> int:
-        """Chips of all copies."""
-        more = self.prefill.chips * self.prefill_replicas if self.prefill else 0
-        return self.copy.chips * self.replicas + more
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What makes it itself."""
-        return (id(self.copy), self.replicas, id(self.prefill), self.prefill_replicas)
 
 
 class Bench:
@@ -55,27 +34,21 @@ class Bench:
     def _made(self, setup: Setup, requests: int, rate: float | None) -> Simulated:
         traffic = self.asked.traffic
         if rate is not None:
-            traffic = replace(traffic, rate=rate, arrivals="poisson" if traffic.arrivals == "closed" else traffic.arrivals)
+            traffic = replace(
+                traffic, rate=rate, arrivals="poisson" if traffic.arrivals == "closed" else traffic.arrivals
+            )
         if traffic.rate is not None and not self.asked.ask.autoscale() and setup.replicas > MOST_COPIES:
             share = MOST_COPIES / setup.replicas
             traffic, setup = replace(traffic, rate=traffic.rate * share), _part(setup, share)
         load = self._load(traffic, requests)
-        return sim.summary(sim.run(load, self.fleet(setup), self.asked.ask.seed), self.asked.promise)
+        return sim.summary(
+            sim.run(load, fleet_of(self.asked, setup, traffic.rate), self.asked.ask.seed), self.asked.promise
+        )
 
     def _load(self, traffic: Traffic, requests: int) -> sim.Load:
         if traffic.arrivals == "trace":
             return sim.traces.read(traffic.trace)
         return sim.traffic.make(traffic, requests, self.asked.ask.seed)
-
-    def fleet(self, setup: Setup) -> sim.Fleet:
-        """A deployment as the simulator takes it."""
-        router, ask = setup.copy.settings.router, self.asked.ask
-        pool = sim.Pool(setup.copy.table, setup.copy.policy, setup.replicas, router)
-        stations = stations_of(self.asked, setup)
-        if setup.prefill is None:
-            return sim.Fleet(pool, autoscale=ask.autoscale(), stations=stations)
-        prompts = sim.Pool(setup.prefill.table, setup.prefill.policy, setup.prefill_replicas, router)
-        return sim.Fleet(pool, prefill=prompts, transfer=transfer_of(setup), stations=stations)
 
 
 def _part(setup: Setup, share: float) -> Setup:

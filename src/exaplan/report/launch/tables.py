@@ -10,6 +10,8 @@ from typing import Any
 from exaplan.catalog.tuning import yaml_data
 
 NAMES = ("megatron", "torchtitan", "deepspeed", "nemo", "slurm", "skypilot")
+#: Formats of what serves.
+SERVERS = ("vllm", "sglang", "trtllm", "llama.cpp")
 #: Formats that wrap the command of another one, whose chips and flags are theirs too.
 WRAPS: Mapping[str, str] = {"slurm": "megatron", "skypilot": "megatron"}
 
@@ -60,7 +62,7 @@ def taken(name: str) -> str:
 
 def needs(name: str) -> dict[str, Any]:
     """Fields of a layout that a plan made for the format is held to, where the asker left them open."""
-    return dict(table(WRAPS.get(name, name))["needs"])
+    return dict(table(WRAPS.get(name, name)).get("needs", {}))
 
 
 def vendors(name: str) -> tuple[str, ...]:
@@ -68,9 +70,9 @@ def vendors(name: str) -> tuple[str, ...]:
     return tuple(table(WRAPS.get(name, name))["vendors"])
 
 
-def formats_for(vendor: str) -> tuple[str, ...]:
-    """Formats that run on chips of that vendor."""
-    return tuple(name for name in NAMES if vendor in vendors(name))
+def formats_for(vendor: str, names: tuple[str, ...] = NAMES) -> tuple[str, ...]:
+    """Formats (of training, or those given) that run on chips of that vendor."""
+    return tuple(name for name in names if vendor in vendors(name))
 
 
 def elsewhere(vendor: str) -> str:

@@ -11,7 +11,7 @@ from exaplan.report.schemas import answers, cases, files, law, money, serving
 from exaplan.report.schemas.parts import Schema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-LISTS = ("nodes", "clusters", "models", "fabrics", "sites", "asks")
+LISTS = ("nodes", "clusters", "models", "engines", "fabrics", "sites", "asks")
 
 
 def schema(name: str) -> Schema:

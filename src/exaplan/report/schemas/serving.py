@@ -39,7 +39,7 @@ def simulate() -> Schema:
 
 def either(training: Schema, serving: Schema) -> Schema:
     """The schema of what is one or the other, by its ``kind``; the keys that both need are needed at the top."""
-    names = dict.fromkeys((*training["properties"], *serving["properties"]), {})
+    names: dict[str, Schema] = {name: {} for name in (*training["properties"], *serving["properties"])}
     both = [name for name in training["required"] if name in serving["required"]]
     kind: Schema = {"properties": {"kind": {"const": "serving"}}}
     return record(names) | {"required": both, "if": kind, "then": serving, "else": training}
@@ -75,10 +75,10 @@ def _cut() -> dict[str, Schema]:
 
 def _where() -> dict[str, Schema]:
     """Keys that a plan and a point of the front share: on what, and how it is cut."""
-    told = "dp: copies of the model; attention_dp: attention ranks inside a copy; micro_batch: sequences in an iteration"
-    layout = record(
-        {"dp": COUNT, **_cut(), "vpp": COUNT, "micro_batch": MAYBE_COUNT, "recompute": TEXT, "zero": COUNT}
+    told = (
+        "dp: copies of the model; attention_dp: attention ranks inside a copy; micro_batch: sequences in an iteration"
     )
+    layout = record({"dp": COUNT, **_cut(), "vpp": COUNT, "micro_batch": MAYBE_COUNT, "recompute": TEXT, "zero": COUNT})
     prefill: Schema = {"anyOf": [record({"replicas": COUNT, **_cut()}), NULL]}
     return {"chip": TEXT, "chips": COUNT, "layout": layout | {"description": told}, "prefill": prefill}
 

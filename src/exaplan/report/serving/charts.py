@@ -1,4 +1,4 @@
-"""The charts of a serving answer as Vega-Lite: throughput against latency, an iteration, memory, and a run over time."""
+"""The charts of a serving answer as Vega-Lite: throughput against latency, an iteration, memory, a run over time."""
 
 from __future__ import annotations
 

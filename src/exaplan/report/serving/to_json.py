@@ -128,10 +128,7 @@ def promise_json(promise: Promise) -> dict[str, Any]:
 
 def point_json(point: ServePoint) -> dict[str, Any]:
     """One point of throughput against latency."""
-    found = {
-        name: finite(getattr(point, name))
-        for name in ("load", "throughput", "speed", "ttft", "tpot", "cost")
-    }
+    found = {name: finite(getattr(point, name)) for name in ("load", "throughput", "speed", "ttft", "tpot", "cost")}
     put = point.deployment
     cut = {"layout": layout_json(put, None), "prefill": prefill_json(put), "weights": put.settings.formats.weights}
     return {"chip": point.chip, "chips": point.chips, **cut, **found, "front": point.front}

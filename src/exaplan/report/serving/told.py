@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from exaplan import units
@@ -9,7 +10,6 @@ from exaplan.answers import Relief
 from exaplan.answers.serving import Served, ServePlan, Simulated
 from exaplan.report.screen import amount, percent
 from exaplan.report.serving.named import (
-    NAMES,
     at_percentile,
     deployment_text,
     engine_text,
@@ -64,6 +64,8 @@ def _arrivals(served: Served) -> str:
         return word("serving.arrivals.trace", trace=traffic.trace)
     if traffic.users is not None:
         return word("serving.arrivals.closed", users=f"{traffic.users:,}", think=amount(traffic.think, "time"))
+    if traffic.rate is None:
+        return word("serving.arrivals.most")
     kind = word(f"serving.arrivals.{traffic.arrivals}")
     return word("serving.arrivals.open", rate=rate_text(traffic.rate), kind=kind)
 
@@ -267,7 +269,7 @@ def outcome(served: Served, run: Simulated) -> str:
 
 def known(value: float | None) -> float | None:
     """The value; None where it is not a number."""
-    return None if value is None or value != value else value  # noqa: PLR0124
+    return None if value is None or math.isnan(value) else value
 
 
 def cautions(run: Simulated) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from rich.cells import cell_len
 from rich.console import RenderableType
@@ -121,7 +122,7 @@ def spark(values: Sequence[float], width: int = WIDTH) -> str:
     count = min(width, len(values))
     top = max(values) or 1.0
     cuts = [round(at * len(values) / count) for at in range(count + 1)]
-    peaks = [max(values[low:high]) for low, high in zip(cuts[:-1], cuts[1:], strict=True)]
+    peaks = [max(values[low:high]) for low, high in pairwise(cuts)]
     return "".join(LEVELS[round(max(0.0, peak) / top * (len(LEVELS) - 1))] for peak in peaks)
 
 

@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from exaplan.nouns.serving import Formats
 from exaplan.truth.reading import Skip, cell, number
 from exaplan.truth.serving.names import protocols
 from exaplan.truth.serving.questions import Protocol, Question
-
-# Best format that a chip multiplies in where a row leaves it blank: its submitters quantise as far as accuracy allows.
-BLANK = (
-    (r"b200|b300|gb200|rtx-pro-6000", "nvfp4", "fp8"),
-    (r"h100|h200|gh200|l4|l40|mi300|mi325|gaudi", "fp8", "fp8"),
-    (r"tpu", "int8", "int8"),
-    (r"", "fp16", "fp16"),
-)
-STATED = {"fp4": ("nvfp4", "fp8"), "fp8": ("fp8", "fp8"), "uint4": ("int4-wo", "fp16")}
-
-
-def formats_of(row: Mapping[str, str], chip: str) -> tuple[Formats, str]:
-    """Number formats, and what was chosen where the row is blank."""
-    stated = cell(row, "precision").lower()
-    if stated in STATED:
-        return Formats(*STATED[stated]), ""
-    found = next((weights, kv) for pattern, weights, kv in BLANK if re.search(pattern, chip))
-    return Formats(*found), f"precision = {found[0]}"
-
 
 def rate_of(row: Mapping[str, str], output: float) -> float:
     """Output tokens/s. Rows of Llama 3.1 8B Interactive carry the token rate in the column of requests."""
@@ -48,9 +26,9 @@ def mlperf(row: Mapping[str, str], base: dict[str, Any]) -> Question:
         raise Skip(f"no data set is known of {cell(row, 'model')!r}")
     scenario = cell(row, "scenario").lower().split()[-1]
     prompt, output = number(row, "isl", float(facts["prompt"])), number(row, "osl", float(facts["output"]))
-    formats, said = formats_of(row, base["chip"])
-    base = {**base, "settings": replace(base["settings"], formats=formats), "usage": "offline"}
-    base["chosen"] = tuple(text for text in (said, "layout = the one of most throughput") if text)
+    base = {**base, "usage": "offline"}
+    said = () if cell(row, "precision") else (f"precision = {base['settings'].formats.weights}",)
+    base["chosen"] = (*said, "layout = the one of most throughput")
     if scenario == "singlestream":
         protocol, measured = Protocol("single", prompt, output), {"latency": number(row, "latency_ms_p90") * 1e-3}
     elif scenario == "offline":

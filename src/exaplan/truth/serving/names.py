@@ -7,15 +7,11 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any
 
+from exaplan.catalog import serving_names
 from exaplan.catalog.tuning import yaml_data
+from exaplan.errors import InputError
+from exaplan.nouns.serving import Formats
 from exaplan.truth.reading import Skip
-
-
-@cache
-def names() -> Mapping[str, Mapping[str, str]]:
-    """data/serving_names.yaml: published name -> name in the catalogue, of models and chips."""
-    found: Mapping[str, Mapping[str, str]] = yaml_data("serving_names.yaml")
-    return found
 
 
 @cache
@@ -27,19 +23,27 @@ def protocols() -> Mapping[str, Any]:
 
 def model_name(published: str) -> str:
     """Catalogue name of a model as a source calls it."""
-    return _named("models", published)
+    return _known("model", published, serving_names.model(published))
 
 
-def chip_name(published: str) -> str:
+def chip_name(published: str, notes: str = "") -> str:
     """Catalogue name of a chip as a source calls it."""
-    return _named("chips", published)
+    return _known("chip", published, serving_names.chip(published, notes))
 
 
-def _named(kind: str, published: str) -> str:
-    found = names()[kind].get(published)
+def _known(kind: str, published: str, found: str) -> str:
     if not found:
-        raise Skip(f"no {kind[:-1]} of the catalogue is called {published!r} (data/serving_names.yaml)")
+        raise Skip(f"no {kind} of the catalogue is called {published!r} (data/serving_names.yaml)")
     return found
+
+
+def formats_of(precision: str, framework: str, model: str, chip: str, kv: str | None = None) -> Formats:
+    """Number formats of a row; ``kv``: what its launch script says of the cache."""
+    try:
+        found = serving_names.formats(precision, framework, model, chip)
+    except InputError as error:
+        raise Skip(f"precision: {error.problem}") from error
+    return Formats(found.weights, kv or found.kv)
 
 
 @lru_cache(maxsize=8192)
@@ -56,25 +60,3 @@ def tokens_of(value: Any, isl: float, osl: float) -> int | None:
     if value is None or isinstance(value, int):
         return value
     return int(value.get("isl", 0) * isl + value.get("osl", 0) * osl + value.get("plus", 0))
-
-
-def engine_of(backend: str, release: str) -> str:
-    """Engine of the catalogue for what a source calls its software."""
-    text = f"{backend} {release}".lower()
-    if "vllm" in text:
-        return "vllm-v0" if re.search(r"\b0\.[0-7]\.", text) else "vllm-v1"
-    if "sglang" in text:
-        return "sglang"
-    if "llama.cpp" in text:
-        return "llama.cpp"
-    if "pytorch backend" in text or backend == "trtllm":
-        return "trtllm"
-    if "tensorrt" in text:
-        return "trtllm-cpp"
-    return "pooled"
-
-
-def release_of(text: str) -> str:
-    """The number of a release in a text such as "TensorRT-LLM 0.17"; "" where it names none."""
-    found = re.search(r"\d+\.\d+(\.\d+)?(rc\d+)?(\.?post\d+)?", text)
-    return found.group() if found else ""

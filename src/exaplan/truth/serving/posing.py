@@ -33,10 +33,10 @@ class Posed:
 
 
 @lru_cache(maxsize=256)
-def cluster_of(shelf: Catalog, chip: str, count: int) -> Cluster:
-    """Chips in their usual node."""
+def cluster_of(shelf: Catalog, chip: str, count: int, node: str = "") -> Cluster:
+    """Chips in their usual node, or in the named one."""
     try:
-        return shelf.assemble(shelf.chip(chip), count)
+        return shelf.assemble(shelf.chip(chip), count, shelf.node(node) if node else None)
     except InputError as error:
         raise Skip(f"chip: {error.problem}") from error
 
@@ -60,7 +60,7 @@ def engine_of(shelf: Catalog, name: str, chip: str, usage: str, release: str, gr
 def pose(question: Question, shelf: Catalog, tune: ServeTuning | None = None) -> Posed:
     """The case of a row; raises Skip with the reason where it cannot be predicted."""
     model, engine = model_of(shelf, question.model), _engine(question, shelf)
-    cluster = cluster_of(shelf, question.chip, question.chips)
+    cluster = cluster_of(shelf, question.chip, question.chips, question.node)
     try:
         if question.replica is None:
             return chosen(question, model, cluster, engine, tune)
@@ -87,7 +87,9 @@ def roomy(case: ServeCase, question: Question) -> ServeCase:
     budget = case.policy.max_tokens
     if not case.policy.chunked:
         budget = max(budget, int(protocol.prompt) + 1)
-    return replace(case, kv_tokens=tokens, policy=case.policy._replace(kv_tokens=tokens, max_tokens=budget))
+    longest = max(case.policy.max_context, 2 * int(protocol.prompt + protocol.output))
+    policy = case.policy._replace(kv_tokens=tokens, max_tokens=budget, max_context=longest)
+    return replace(case, kv_tokens=tokens, policy=policy)
 
 
 def layouts(question: Question, model: Model) -> Iterator[Replica]:

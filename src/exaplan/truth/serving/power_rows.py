@@ -29,8 +29,7 @@ FORMATS = ((r"^DeepSeek-(V3|R1)", "fp8-block"), (r"^Qwen.*-FP8$", "fp8-block"), 
 class Powered:
     """A measured row: power [W per chip] of an engine that holds ``seqs`` sequences of a ``task`` at a time.
 
-    model: as published; family: its fold; formats, replica: chosen or read; machine: chip and how many of a node the
-    engine had.
+    model: as published; formats: by rule, replica: read.
     """
 
     row_id: str
@@ -47,6 +46,11 @@ class Powered:
     def family(self) -> str:
         """Models of one architecture share a fold, whatever they were tuned for."""
         return family_of(self.model)
+
+    @property
+    def kind(self) -> str:
+        """The chip, and whether the engine had one or several of its node."""
+        return f"{self.chip} {'alone' if self.replica.chips == 1 else 'together'}"
 
 
 def power_reason(row: Mapping[str, str]) -> str:

@@ -12,15 +12,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from exaplan.case.serving import ServeCase, Shape, serve, terms
-from exaplan.case.serving_power import scaled, work
-from exaplan.catalog import Catalog
+from exaplan.case.serving_power import lagging_share, scaled, work
+from exaplan.catalog import Catalog, serving_names
 from exaplan.catalog.engines import fitted
 from exaplan.errors import InputError
-from exaplan.nouns.serving import Settings
-from exaplan.perf.serving.inputs import EXPERTS, GROUPED, GROUPS, KIND, TOP, ServeTuning
-from exaplan.perf.serving.power import Spent, busiest
+from exaplan.nouns.serving import Formats, Replica, Settings
+from exaplan.perf.serving.inputs import ServeTuning
+from exaplan.perf.serving.power import Spent
 from exaplan.truth.reading import Skip
-from exaplan.truth.serving.names import chip_name, model_name
 from exaplan.truth.serving.power_rows import Powered
 
 # ML.ENERGY's runs: github.com/ml-energy/benchmark, docs/overview.md and configs/vllm (read 2026-11).
@@ -32,7 +31,7 @@ class Pace(NamedTuple):
     """How the measured runs departed from isolated kernels, and their hosts.
 
     Factors on times [1]: dense (products, passes, head), experts, low (experts below 16 bit), attention, prompt
-    (products and attention of prompts), traffic; lag (on what the busiest chip takes longer). Host: base [s per
+    (products and attention of prompts), traffic. Host: base [s per
     iteration], sequence [s per sequence in it], request, image, video [s per request that comes in]. shared_answer
     [s per iteration and output token of a request], shared_image, shared_video [s per request]: on top where an engine
     has one chip of a shared node of the kinds that ``data/fits/serving_power.yaml`` names.
@@ -44,7 +43,6 @@ class Pace(NamedTuple):
     attention: float
     prompt: float
     traffic: float
-    lag: float
     base: float
     sequence: float
     request: float
@@ -56,8 +54,8 @@ class Pace(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """A mean iteration by isolated kernels [s], for one length of prompts; ``lag``: share by which the busiest chip's
-    experts take longer [1]; low: 1 where experts run below 16 bit."""
+    """A mean iteration by isolated kernels [s], for one length of prompts; lag: share of the experts' time that
+    the mean chip waits for the busiest [1]; low: 1 where experts run below 16 bit."""
 
     dense: float
     experts: float
@@ -81,19 +79,15 @@ class Run(NamedTuple):
     shared: float
 
 
-def posed(item: Powered, shelf: Catalog) -> ServeCase:
-    """The replica of a row, by isolated kernels."""
-    return _posed(item.model, item.chip, item.replica, item.formats, item.seqs, shelf)
-
-
 @lru_cache(maxsize=1024)
-def _posed(model: str, chip: str, replica: object, formats: object, seqs: int, shelf: Catalog) -> ServeCase:
+def posed(model: str, chip: str, replica: Replica, formats: Formats, seqs: int, shelf: Catalog) -> ServeCase:
+    """The replica of a run, by isolated kernels."""
     try:
-        found = shelf.chip(chip_name(chip))
-        cluster = shelf.assemble(found, replica.chips, shelf.default_node(found))  # type: ignore[attr-defined]
-        settings = Settings(ENGINE, formats, max_seqs=seqs, max_tokens=MAX_TOKENS)  # type: ignore[arg-type]
+        found = shelf.chip(serving_names.chip(chip) or chip)
+        cluster = shelf.assemble(found, replica.chips, shelf.default_node(found))
+        settings = Settings(ENGINE, formats, max_seqs=seqs, max_tokens=MAX_TOKENS)
         engine = fitted(shelf.engine(ENGINE), found)
-        return serve(shelf.model(model_name(model)), cluster, engine, settings, replica, tune=ServeTuning())  # type: ignore[arg-type]
+        return serve(shelf.model(serving_names.model(model) or model), cluster, engine, settings, replica, tune=ServeTuning())
     except InputError as error:
         raise Skip(error.problem) from error
 
@@ -104,7 +98,8 @@ def parts(item: Powered, shelf: Catalog, prompt: float, output: float) -> Parts:
     seqs / output requests come into an iteration; where that is fewer than one, such a share of the iterations reads
     one prompt. A sequence is half done on average.
     """
-    case, seqs = posed(item, shelf), float(item.seqs)
+    case = posed(item.model, item.chip, item.replica, item.formats, item.seqs, shelf)
+    seqs = float(item.seqs)
     came = seqs / output
     share = min(1.0, came)
     held = Shape(0.0, 0.0, 0.0, seqs, seqs * (prompt + 0.5 * output))
@@ -120,27 +115,18 @@ def parts(item: Powered, shelf: Catalog, prompt: float, output: float) -> Parts:
         traffic=mean["tp"] + mean["ep"],
         compute=works[0],
         memory=works[1],
-        lag=lag(case, seqs),
+        lag=lagging_share(case, seqs),
         low=float(scaled(case)),
     )
-
-
-def lag(case: ServeCase, tokens: float) -> float:
-    """Share by which the busiest chip's experts take longer than the mean chip's [1]; 0 without experts spread."""
-    grouped = case.layers[case.layers[:, KIND] == GROUPED]
-    if case.replica.ep == 1 or not len(grouped):
-        return 0.0
-    row = grouped[0]
-    return busiest(float(row[GROUPS]), float(row[EXPERTS]), float(row[TOP]), tokens, float(case.replica.ep))
 
 
 def at_pace(found: Parts, run: Run, pace: Pace) -> Spent:
     """What the mean iteration of a run is spent in [s]. Plain arithmetic: arrays of runs will do, too."""
     experts = found.experts * (found.low * pace.low + (1.0 - found.low) * pace.experts)
     work = pace.dense * found.dense + pace.attention * found.attention + pace.prompt * found.prompt + experts
-    traffic = pace.traffic * found.traffic + pace.lag * found.lag * experts
-    host = host_time(run, pace)
-    return Spent(work + traffic + host, host, traffic, found.compute, found.memory, experts, experts * found.low)
+    lag, traffic = found.lag * experts, pace.traffic * found.traffic
+    host, own = host_time(run, pace), experts - found.lag * experts
+    return Spent(work + traffic + host, host, traffic + lag, found.compute, found.memory, own, own * found.low)
 
 
 def host_time(run: Run, pace: Pace) -> float:
@@ -170,6 +156,8 @@ def prompt_of(item: Powered, prompts: Mapping[str, float]) -> float:
 
 def output_of(item: Powered, outputs: Mapping[str, Mapping[str, float]]) -> float:
     """Mean length of a model's answers in a task [tokens]; the task's median for a model that was not measured."""
+    if item.task not in outputs:
+        raise Skip(f"task {item.task} is not known: its answers have no length")
     of_task = outputs[item.task]
     return float(of_task.get(item.model, of_task["any"]))
 

@@ -5,26 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from exaplan.nouns.serving import Formats, Replica, Settings
+from exaplan.catalog import serving_names
+from exaplan.nouns.serving import Replica, Settings
 from exaplan.truth.reading import Skip, cell, number
 from exaplan.truth.serving.mlperf import mlperf
-from exaplan.truth.serving.names import chip_name, engine_of, launch, model_name, protocols, release_of, tokens_of
+from exaplan.truth.serving.names import chip_name, formats_of, launch, model_name, protocols, tokens_of
 from exaplan.truth.serving.questions import Protocol, Question
 
 COLUMNS = ("model", "chip", "n_chips", "precision", "framework", "scenario", "isl", "osl", "batch", "output_tok_s")
-WEIGHTS = {
-    "bfloat16": "bf16",
-    "bf16": "bf16",
-    "fp16": "fp16",
-    "f16": "fp16",
-    "fp8": "fp8",
-    "fp4": "nvfp4",
-    "mxfp4": "mxfp4",
-    "uint4": "int4-wo",
-    "q4_k_m": "q4_k_m",
-}
-# Checkpoints that carry FP8 scales per block of weights.
-BLOCKED = ("deepseek", "qwen")
 STEADY = 4  # rounds of a closed loop after which its throughput is steady
 SAMPLE = 500  # requests of the online serving table (its note says so)
 
@@ -55,29 +43,18 @@ def family_of(row: Mapping[str, str]) -> str:
     return "other"
 
 
-def weights_of(row: Mapping[str, str], model: str) -> str:
-    """Number format of the weights; blank: bf16."""
-    text = cell(row, "precision").lower() or "bf16"
-    if text not in WEIGHTS:
-        raise Skip(f"precision unknown: {text!r}")
-    found = WEIGHTS[text]
-    return "fp8-block" if found == "fp8" and any(name in model for name in BLOCKED) else found
-
-
 def base_of(row: Mapping[str, str], row_id: str, family: str) -> dict[str, Any]:
     """What every question has."""
-    model, chip = model_name(cell(row, "model")), chip_name(cell(row, "chip"))
+    model, chip = model_name(cell(row, "model")), chip_name(cell(row, "chip"), cell(row, "notes"))
     framework = cell(row, "framework")
-    engine, release = engine_of(framework, framework), release_of(framework)
-    if family == "chat":
-        engine = "vllm-v1"
+    engine, release = serving_names.engine(framework, cell(row, "model"))
     lengths = f"{number(row, 'isl', 0.0):.0f}x{number(row, 'osl', 0.0):.0f} c{number(row, 'concurrency', 0.0):.0f}"
     cut = f"{cell(row, 'precision') or '-'} tp{number(row, 'tp', 0.0):.0f}"
     label = f"{family} {engine} {release or '-'} {model} {chip} {lengths} {cut}".lower()
     known = launch(label)
     settings = Settings(
         engine=engine,
-        formats=Formats(weights_of(row, model) if family != "mlperf" else "bf16", known.get("kv", "bf16")),
+        formats=formats_of(cell(row, "precision"), framework, cell(row, "model"), chip, known.get("kv")),
         max_seqs=known.get("max_seqs"),
         max_tokens=tokens_of(known.get("max_tokens"), number(row, "isl", 0.0), number(row, "osl", 0.0)),
         prefix_cache=False,
@@ -94,6 +71,7 @@ def base_of(row: Mapping[str, str], row_id: str, family: str) -> dict[str, Any]:
         "source": cell(row, "source"),
         "label": label,
         "graphs": known.get("graphs"),
+        "node": serving_names.node(cell(row, "chip")),
     }
 
 

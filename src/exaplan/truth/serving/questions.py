@@ -69,4 +69,5 @@ class Question:
     prefill_replicas: int = 0
     chosen: tuple[str, ...] = ()
     units: float = 1.0
+    node: str = ""
     figures: Mapping[str, float] = field(default_factory=_nothing)

@@ -10,15 +10,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from exaplan.nouns.serving import Formats, Replica, Settings
+from exaplan.catalog import serving_names
+from exaplan.nouns.serving import Replica, Settings
 from exaplan.truth.reading import Skip, cell, number
-from exaplan.truth.serving.names import chip_name, engine_of, launch, model_name, tokens_of
+from exaplan.truth.serving.names import chip_name, formats_of, launch, model_name, tokens_of
 from exaplan.truth.serving.questions import Protocol, Question
 
 COLUMNS = ("model", "system", "backend", "precision", "mode", "tp", "moe_tp", "moe_ep", "isl", "osl", "concurrency")
 LOW, REQUESTS = 0.8, 10  # the client's --random-range-ratio and --num-prompts over --max-concurrency
-# Checkpoints that carry FP8 scales per block of 128 x 128 weights, rather than one per matrix or row.
-BLOCKED = ("deepseek", "qwen", "minimax")
 
 
 def reason(row: Mapping[str, str]) -> str:
@@ -31,14 +30,9 @@ def reason(row: Mapping[str, str]) -> str:
     return "" if cell(row, "ttft_mean_ms") and cell(row, "tpot_mean_ms") else "no TTFT and TPOT"
 
 
-def formats_of(precision: str, model: str, kv: str) -> Formats:
-    """Number formats of a row: fp4 is MXFP4 for gpt-oss, else NVFP4; KV in 16 bit where nothing is known of it."""
-    weights = {"fp4": "nvfp4", "fp8": "fp8", "": "bf16"}.get(precision, precision)
-    if weights == "nvfp4" and "gpt-oss" in model:
-        weights = "mxfp4"
-    if weights == "fp8" and any(name in model for name in BLOCKED):
-        weights = "fp8-block"
-    return Formats(weights, kv)
+def software_of(row: Mapping[str, str]) -> str:
+    """Backend and release in one text."""
+    return f"{cell(row, 'backend')} {cell(row, 'backend_version')}".strip()
 
 
 def label_of(row: Mapping[str, str], model: str, chip: str) -> str:
@@ -48,13 +42,13 @@ def label_of(row: Mapping[str, str], model: str, chip: str) -> str:
     return f"silicon {software} {model} {chip} {lengths} {cell(row, 'precision')} tp{number(row, 'tp', 1.0):.0f}".lower()
 
 
-def settings_of(row: Mapping[str, str], engine: str, model: str, known: Mapping[str, Any]) -> Settings:
+def settings_of(row: Mapping[str, str], engine: str, chip: str, known: Mapping[str, Any]) -> Settings:
     """Engine settings: what launch scripts tell, the engine's defaults otherwise."""
     users = int(number(row, "concurrency", 0.0)) or None
     seqs = users if known.get("max_seqs") == "concurrency" else known.get("max_seqs")
     return Settings(
         engine=engine,
-        formats=formats_of(cell(row, "precision"), model, known.get("kv", "bf16")),
+        formats=formats_of(cell(row, "precision"), software_of(row), cell(row, "model"), chip, known.get("kv")),
         max_seqs=seqs,
         max_tokens=tokens_of(known.get("max_tokens"), number(row, "isl"), number(row, "osl")),
         prefix_cache=False,
@@ -72,7 +66,7 @@ def replica_of(row: Mapping[str, str]) -> Replica:
 def question(row: Mapping[str, str], row_id: str) -> Question:
     """A row as a Question; raises Skip with the reason."""
     model, chip = model_name(cell(row, "model")), chip_name(cell(row, "system"))
-    engine = engine_of(cell(row, "backend"), cell(row, "backend_version") or "1")
+    engine, release = serving_names.engine(software_of(row), cell(row, "model"))
     label = label_of(row, model, chip)
     known = launch(label)
     measured = {name: number(row, f"{name}_mean_ms") * 1e-3 for name in ("ttft", "tpot")}
@@ -84,8 +78,8 @@ def question(row: Mapping[str, str], row_id: str) -> Question:
         "model": model,
         "chip": chip,
         "engine": engine,
-        "release": cell(row, "backend_version"),
-        "settings": settings_of(row, engine, model, known),
+        "release": release,
+        "settings": settings_of(row, engine, chip, known),
         "source": cell(row, "source"),
         "label": label,
         "graphs": known.get("graphs"),

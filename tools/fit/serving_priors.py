@@ -1,0 +1,63 @@
+"""Prior values and spreads of the tuning of serving engines, before any row is seen.
+
+BASE: field -> (value, spread of its logarithm). EFFECTS: (kind of effect, field) -> spread of the shift. Kinds: engine,
+architecture (of the chip), format (of the weights), experts (true or false), stack (engine and architecture together).
+Factors start at 1 (isolated kernels are right), host times at what engines report of themselves, roughly.
+"""
+
+from __future__ import annotations
+
+BASE: dict[str, tuple[float, float]] = {
+    "products": (1.0, 0.10),
+    "products_low": (1.0, 0.12),
+    "compute": (1.0, 0.25),
+    "experts": (1.1, 0.20),
+    "attention_decode": (1.1, 0.20),
+    "attention_prefill": (1.1, 0.25),
+    "vector": (1.0, 0.30),
+    "collective": (1.1, 0.25),
+    "exchange": (1.2, 0.30),
+    "imbalance": (1.15, 0.10),
+    "launch": (5e-6, 0.40),
+    "host_base": (1.0e-3, 0.50),
+    "host_sequence": (8e-6, 0.60),
+    "host_chunk": (3e-4, 0.60),
+    "overlap": (0.6, 0.25),
+    "request": (1.5e-2, 0.60),
+}
+
+EFFECTS: dict[tuple[str, str], float] = {
+    ("engine", "products"): 0.06,
+    ("engine", "products_low"): 0.08,
+    ("engine", "compute"): 0.20,
+    ("engine", "experts"): 0.20,
+    ("engine", "attention_decode"): 0.15,
+    ("engine", "attention_prefill"): 0.20,
+    ("engine", "vector"): 0.25,
+    ("engine", "collective"): 0.20,
+    ("engine", "exchange"): 0.25,
+    ("engine", "launch"): 0.40,
+    ("engine", "host_base"): 0.60,
+    ("engine", "host_sequence"): 0.60,
+    ("engine", "host_chunk"): 0.60,
+    ("engine", "request"): 0.60,
+    ("architecture", "products"): 0.08,
+    ("architecture", "products_low"): 0.10,
+    ("architecture", "compute"): 0.15,
+    ("architecture", "experts"): 0.15,
+    ("architecture", "attention_decode"): 0.12,
+    ("architecture", "attention_prefill"): 0.15,
+    ("architecture", "vector"): 0.15,
+    ("architecture", "collective"): 0.15,
+    ("format", "products"): 0.05,
+    ("format", "products_low"): 0.12,
+    ("format", "compute"): 0.20,
+    ("format", "experts"): 0.20,
+    ("experts", "vector"): 0.20,
+    ("experts", "host_base"): 0.30,
+    ("experts", "host_chunk"): 0.30,
+    ("stack", "products_low"): 0.06,
+    ("stack", "experts"): 0.12,
+    ("stack", "host_base"): 0.30,
+    ("stack", "vector"): 0.15,
+}
