@@ -294,7 +294,7 @@ def test_written_lengths_read_back(mean: int, cv: float, below: int, above: int)
     """What a file is given of lengths is read as the same lengths."""
     for value in (mean, [mean - below, mean + above], {"mean": mean, "cv": cv, "low": mean - below, "high": 0}):
         made = read_lengths(value)
-        assert made is not None and read_lengths(written(made)) == made
+        assert read_lengths(written(made)) == made
 
 
 # ------------------------------------------------------------------------------------------------------ refusals
@@ -442,6 +442,42 @@ def test_only_plan_chooses_among_chips() -> None:
         ask.check_single(served(cluster={"chip": ["a", "b"]}))
     with pytest.raises(InputError, match=r"`cluster\.chip` is missing"):
         ask.check_single(ask.parse({"model": "m", "work": RATE}))
+
+
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 10**9),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(["20/s", "1 s", "$20", "50 ms", "512-2048", "p99", "70%", "64 GiB", "bf16", "ivf", "window"]),
+    st.lists(st.integers(-1, 5000), max_size=3),
+    st.dictionaries(st.sampled_from(["mean", "cv", "low", "high"]), st.integers(-1, 5000), max_size=3),
+)
+
+
+@given(fields=st.dictionaries(st.sampled_from(ask.paths("serving")), JUNK, min_size=1, max_size=4))
+@settings(max_examples=200, deadline=None)
+def test_no_values_of_any_fields_crash(fields: dict[str, Any]) -> None:
+    """Whatever stands in some fields: the ask is read, and asks the same when written, or is refused as bad input."""
+    value: dict[str, Any] = {**BASE, "cluster": dict(BASE["cluster"]), "work": {"kind": "serving", "users": 8}}
+    for path, junk in fields.items():
+        *above, name = path.split(".")
+        group = value
+        for key in above:
+            group = group.setdefault(key, {})
+            if not isinstance(group, dict):
+                return
+        group[name] = junk
+    try:
+        made = ask.parse(value)
+    except (InputError, NoPlan) as error:
+        assert error.hint
+        return
+    assert ask.parse(made.resolved()).resolved() == made.resolved()
+    made.defaults()
+    if isinstance(made, ask.ServeAsk):
+        assert made.traffic() and made.settings() and made.promise()
 
 
 # ---------------------------------------------------------------------------------------------------- bundled

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "docs/pictures")]
 
 import scatter  # noqa: E402 - the folders have just been added
-from docparts import asks, law, pages, parts, pictures, score, transcripts  # noqa: E402
+from docparts import asks, engines, law, pages, parts, pictures, score, transcripts  # noqa: E402
 
 Text = Callable[[], str]
 
@@ -32,6 +32,7 @@ def whole_pages() -> Iterator[tuple[Path, Text]]:
     yield ROOT / "docs/reference/formulas.md", pages.formulas
     yield ROOT / "docs/reference/rules.md", law.rules
     yield ROOT / "docs/reference/casebook.md", law.casebook
+    yield ROOT / "docs/reference/engines.md", engines.engines
     found = score.read(ROOT)
     if found is not None:
         yield ROOT / "docs/pictures/score.svg", lambda: scatter.draw(found)

@@ -531,8 +531,8 @@ def test_no_layout_of_less_upper_end_is_lost_on_the_way() -> None:
     row = entry.rows[0]
     sure = replace(row, bare=replace(row.bare, time=row.bare.time * 1.05, time_high=row.bare.time_high * 0.9))
     worse = replace(row, bare=replace(row.bare, time=row.bare.time * 1.05, time_high=row.bare.time_high * 1.1))
-    assert field._front([row, sure], timed=False) == (row, sure)
-    assert field._front([row, worse], timed=False) == (row,)
+    assert field.front([row, sure], timed=False) == (row, sure)
+    assert field.front([row, worse], timed=False) == (row,)
 
 
 # -------------------------------------------------------------------------------------------------- what is told

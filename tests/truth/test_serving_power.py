@@ -16,10 +16,23 @@ from exaplan.truth.reading import Skip, read_rows
 from exaplan.truth.serving import power as scores
 from exaplan.truth.serving.power import PowerScore, fold_of, power_serving, predict_power, shipped_rows
 from exaplan.truth.serving.power_rows import COLUMNS, KIND, family_of, format_of, power_reason, powered, replica_of
-from exaplan.truth.serving.power_runs import Pace, Parts, Run, at_pace, host_time, output_of, parts, posed, prompt_of, run_of
+from exaplan.truth.serving.power_runs import (
+    Pace,
+    Parts,
+    Run,
+    at_pace,
+    host_time,
+    output_of,
+    parts,
+    posed,
+    prompt_of,
+    run_of,
+)
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "runs" / "power.csv"
-CUT = 'output tok/s 1.0; parallelization {"data_parallel": 1, "expert_parallel": %d, "notes": "", "tensor_parallel": %d}'
+CUT = (
+    'output tok/s 1.0; parallelization {"data_parallel": 1, "expert_parallel": %d, "notes": "", "tensor_parallel": %d}'
+)
 ROW = {
     "row_id": "P-1", "kind": KIND, "model": "Qwen3-14B", "chip": "H100", "n_chips": "1", "value_per_chip": "525",
     "scenario": "lm-arena-chat max_num_seqs 64", "notes": CUT % (1, 1), "source": "ML.ENERGY", "confidence": "read",
@@ -130,7 +143,8 @@ def test_the_shipped_rows_all_count() -> None:
 @pytest.mark.shared
 @pytest.mark.skipif(not SHARED.is_file(), reason="the tables of ../shared/data are not beside this checkout")
 def test_shipped_rows_are_those_of_the_table() -> None:
-    """Cell by cell, from the table that the fit names by its hash; 651 of images and videos are left out with a word."""
+    """Cell by cell, from the table that the fit names by its hash; 651 of images and videos are left out with a
+    word."""
     rows = read_rows(SHARED, COLUMNS)
     kept = [{k: v for k, v in row.items() if k != "_line"} for row in rows if not power_reason(row)]
     assert kept == [{k: v for k, v in row.items() if k != "_line"} for row in shipped_rows()]
@@ -159,7 +173,14 @@ def test_experts_below_16_bit_have_a_pace_of_their_own() -> None:
 def test_the_host_is_waited_for() -> None:
     """Base, each sequence, and each request that comes in, by hand; a shared host adds its own."""
     pace = STILL._replace(
-        base=1e-3, sequence=1e-4, request=1e-2, image=0.2, video=0.4, shared_answer=1e-5, shared_image=0.5, shared_video=1.0
+        base=1e-3,
+        sequence=1e-4,
+        request=1e-2,
+        image=0.2,
+        video=0.4,
+        shared_answer=1e-5,
+        shared_image=0.5,
+        shared_video=1.0,
     )
     assert host_time(RUN, pace) == pytest.approx(1e-3 + 10 * 1e-4 + 0.1 * 1e-2)
     assert host_time(RUN._replace(image=1.0), pace) == pytest.approx(1e-3 + 1e-3 + 0.1 * 0.21)

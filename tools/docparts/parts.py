@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from docparts import deciding, score
+from docparts import deciding, score, serving
 from docparts.pages import cell, table
 
 PART = re.compile(r"(<!-- made: ([\w -]+) -->\n).*?(<!-- /made -->)", re.DOTALL)
@@ -162,4 +162,5 @@ MAKERS: Mapping[str, Callable[[Path], str]] = {
     "tuning": tuning,
     "fit training": fit_training,
     **deciding.MAKERS,
+    **serving.MAKERS,
 }

@@ -42,7 +42,7 @@ class Ask(NamedTuple):
     prompts go alone; poll, wait [iterations]; rate [1/s], limit [s per token]; number [requests]; read: readers of
     prompts (disaggregated)."""
 
-    kind: int
+    kind: float
     prompt: float
     output: float
     users: float
@@ -51,8 +51,8 @@ class Ask(NamedTuple):
     budget: float
     slots: float
     room: float
-    first: int
-    chunked: int
+    first: float
+    chunked: float
     poll: float
     wait: float
     rate: float
@@ -97,15 +97,15 @@ def step(
 @_njit  # type: ignore[untyped-decorator]
 def reading(case: Any, ask: Any, tune: Any, seqs: float, context: float) -> Any:
     """(time of one prompt's iterations, those iterations, decode steps that they hold) beside ``seqs`` sequences."""
-    beside = 0.0 if ask.first else seqs
+    beside = 0.0 if ask.first > 0.0 else seqs
     room = max(64.0, ask.budget - beside)
-    if ask.prompt <= room or not ask.chunked:
-        return step(case, ask, tune, ask.prompt, 1.0, 0.0, beside, context), 1.0, 0.0 if ask.first else 1.0
+    if ask.prompt <= room or ask.chunked <= 0.0:
+        return step(case, ask, tune, ask.prompt, 1.0, 0.0, beside, context), 1.0, 0.0 if ask.first > 0.0 else 1.0
     parts = math.ceil(ask.prompt / room)
     size, total = ask.prompt / parts, 0.0
     for i in range(int(parts)):
         total += step(case, ask, tune, size, 1.0, size * i, beside, context)
-    return total, parts, 0.0 if ask.first else parts
+    return total, parts, 0.0 if ask.first > 0.0 else parts
 
 
 @_njit  # type: ignore[untyped-decorator]
@@ -132,9 +132,9 @@ def closed(case: Any, ask: Any, tune: Any) -> Any:
         steady += token * ask.wait * (1.0 + 0.5 * joined) / (1.0 + joined)
     steady += max(0.0, users - seqs) / seqs * life
     together = max(1.0, min(users, math.floor(ask.budget / ask.prompt)))
-    beside = 0.0 if ask.first else 0.5 * users
+    beside = 0.0 if ask.first > 0.0 else 0.5 * users
     one = step(case, ask, tune, together * ask.prompt, together, 0.0, beside, ask.prompt)
-    if ask.prompt > ask.budget and ask.chunked:
+    if ask.prompt > ask.budget and ask.chunked > 0.0:
         one = read
     start = tune.request + one * 0.5 * (users / together + 1.0)
     return ask.burst * start + (1.0 - ask.burst) * steady, token

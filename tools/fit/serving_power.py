@@ -1,8 +1,9 @@
 """Fit the power of serving: python tools/fit/serving_power.py --data ../shared/data -> data/fits/serving_power.yaml.
 
-Shares of the TDP, the pace and hosts of the measured runs, and the lengths of prompts that their tables leave out, all at
-once, on the logs of measured power and (weighing less) of measured time per iteration; every family of models, then every
-chip, is left out in turn. A row is predicted from its question alone: its own throughput is no input of its prediction.
+Shares of the TDP, the pace and hosts of the measured runs, and the lengths of prompts that their tables leave out, all
+at once, on the logs of measured power and (weighing less) of measured time per iteration; every family of models, then
+every chip, is left out in turn. A row is predicted from its question alone: its own throughput is no input of its
+prediction.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ def answers(data: Path) -> dict[str, dict[str, float]]:
                 found[row["scenario"].split()[-1]][row["model"]].append(float(row["osl"]))
     medians = {task: {model: float(np.median(v)) for model, v in models.items()} for task, models in found.items()}
     return {
-        task: {"any": round(float(np.median(list(models.values()))))} | {k: round(v) for k, v in sorted(models.items())}
+        task: {"any": float(round(np.median(list(models.values()))))}
+        | {k: float(round(v)) for k, v in sorted(models.items())}
         for task, models in sorted(medians.items())
     }
 
@@ -163,9 +165,9 @@ def predicted(rows: Rows, knobs: Mapping[str, float]) -> Array:
 
 
 def half_width(logs: Array, family: NDArray[np.str_]) -> float:
-    """Log half-width of an 80% range: quantile 0.8 (1 + 1 / n) of absolute log errors over n families that weigh the same
-    each. [1] The correction is that of conformal prediction for a further family: V. Vovk et al. 2005, "Algorithmic
-    learning in a random world"."""
+    """Log half-width of an 80% range: quantile 0.8 (1 + 1 / n) of absolute log errors over n families that weigh the
+    same each. [1] The correction is that of conformal prediction for a further family: V. Vovk et al. 2005,
+    "Algorithmic learning in a random world"."""
     names, counts = np.unique(family, return_counts=True)
     weight = 1.0 / counts[np.searchsorted(names, family)]
     order = np.argsort(abs(logs))
@@ -217,11 +219,30 @@ def left_out(rows: Rows, labels: Sequence[str], shared: bool) -> tuple[Array, di
     return ratio, fits
 
 
+def plain(rows: Rows, labels: Sequence[str]) -> Array:
+    """Predicted over measured power of each row without its label's rows, by a regression of log power on logs of the
+    sequences and the chips, the chip, experts and formats below 16 bit: what has to be beaten. [1]"""
+    names, ratio = np.array(labels), np.zeros(len(labels))
+    design = np.array(
+        [
+            (1.0, math.log(item.seqs), math.log(item.replica.chips), item.chip == "B200", part[0][1] > 0.0, part[0][-1])
+            for item, part in zip(rows.items, rows.grid, strict=True)
+        ],
+        dtype=float,
+    )
+    for name in sorted(set(labels)):
+        left = names == name
+        fit = np.linalg.lstsq(design[~left], np.log(rows.share[~left]), rcond=None)[0]
+        ratio[left] = np.minimum(1.0, np.exp(design[left] @ fit)) / rows.share[left]
+    return ratio
+
+
 METHOD = """tools/fit/serving_power.py: least squares (soft L1) of log power, with a tenth of the weight log time per
 iteration, and of the distance of each knob from its first guess, at once over the shares of the TDP, the pace and hosts
-of the runs, and lengths of prompts. Folds leave out a family of models (one architecture of a size, whatever it was tuned
-for) or a chip (then nothing is known of its hosts). Ranges by chip: 80% quantile of absolute log errors of families left out,
-each weighing the same, widened for a further family; a fold's own range is of the other families' errors."""
+of the runs, and lengths of prompts. Folds leave out a family of models (one architecture of a size, whatever it was
+tuned for) or a chip (then nothing is known of its hosts). Ranges by chip: 80% quantile of absolute log errors of
+families left out, each weighing the same, widened for a further family; a fold's own range is of the other families'
+errors."""
 
 
 def main() -> None:
@@ -249,10 +270,13 @@ def main() -> None:
         "errors": {
             "in_sample": common.errors(predicted(rows, whole), one),
             "family_left_out": common.errors(ratio, one),
+            "regression": common.errors(plain(rows, families), one),
+            "tdp": common.errors(1.0 / rows.share, one),
             "by_family": grouped(families, ratio),
             "by_kind": grouped([item.kind for item in rows.items], ratio),
             "by_task": grouped([item.task for item in rows.items], ratio),
             "chip_left_out": grouped(chips, by_chip),
+            "chip_left_out_by_kind": grouped([item.kind for item in rows.items], by_chip),
             "time": common.errors(ratios(rows, whole)[1], one),
         },
     }

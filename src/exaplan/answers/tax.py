@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from exaplan.answers import Priced
+from exaplan.answers.serving import ServePlan
 from exaplan.nouns import Deal, Verdict
 
 PARTS = ("capability", "price", "duties", "quantity")
@@ -43,8 +44,8 @@ class TaxSide:
     parts: Mapping[str, float | None] = field(default_factory=_nothing)
     low: float | None = None
     high: float | None = None
-    reference: Priced | None = None
-    local: Priced | None = None
+    reference: Priced | ServePlan | None = None
+    local: Priced | ServePlan | None = None
     time_ratio: float | None = None
     why: str = ""
     notes: tuple[str, ...] = ()

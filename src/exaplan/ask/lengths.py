@@ -22,10 +22,12 @@ EXAMPLE = "1024, [512, 2048] or {mean: 1024, cv: 0.8, low: 16, high: 8192}"
 _RANGE = re.compile(r"(?P<low>[\d_.]+[kK]?)\s*(?:-|\.\.|,)\s*(?P<high>[\d_.]+[kK]?)\Z")
 
 
-def read_lengths(value: Any) -> Lengths | None:
+def read_lengths(value: Any) -> Lengths:
     """Lengths [tokens] out of a number, a pair or a mapping."""
-    if value is None or isinstance(value, Lengths):
+    if isinstance(value, Lengths):
         return value
+    if value is None:
+        raise wrong("no length stands here", f"write it like {EXAMPLE}, or leave the field out")
     if isinstance(value, str) and (found := _RANGE.match(value.strip())) and not _thousands(value):
         value = [found["low"], found["high"]]
     if isinstance(value, Mapping):

@@ -159,7 +159,10 @@ def _spelled(value: Mapping[str, Any], where: PlaceOf) -> dict[str, Any]:
                 problem = f"`{both[0][0]}` and `{both[0][1]}` say the same thing"
                 raise InputError(problem, hint="keep one of them", place=where(part, both[0][0]))
             out[part] = {others.get(key, key): item for key, item in inner.items()}
-    return {key: item for key, item in out.items() if item is not None and key not in LABELS}
+    model = out.get("model")
+    empty = model == {} or (isinstance(model, str) and not model.strip())
+    left = {"model", *LABELS} if empty else LABELS
+    return {key: item for key, item in out.items() if item is not None and key not in left}
 
 
 def _refuse_later(value: Mapping[str, Any], where: PlaceOf) -> None:

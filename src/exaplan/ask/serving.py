@@ -19,7 +19,7 @@ from exaplan.ask.serving_parts import (
     Slo,
     SpeculativeAsk,
 )
-from exaplan.ask.values import Count, Duration, OrZero, measured, renamed, whole
+from exaplan.ask.values import Count, Duration, Named, OrZero, measured, renamed, whole
 from exaplan.ask.writing import Part
 from exaplan.nouns.serving import Autoscale, Formats, Lengths, Promise, Replica, Settings, Speculative, Traffic
 
@@ -67,7 +67,7 @@ class ServeWork(Part):
     kind: Literal["serving"] = "serving"
     rate: Rate | None = None
     users: Count | None = None
-    trace: str | None = None
+    trace: Named | None = None
     think: Pause = 0.0
     arrivals: Arrivals = "poisson"
     burst: Annotated[float, *measured("ratio", 1e-3, 1e3)] = 2.0

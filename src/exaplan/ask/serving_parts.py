@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StrictBool, WithJsonSchema
 
 from exaplan import units
-from exaplan.ask.values import Count, Degree, Duration, Money, measured, whole, wrong
+from exaplan.ask.values import Count, Degree, Duration, Money, Named, measured, whole, wrong
 from exaplan.ask.writing import Part
 from exaplan.errors import InputError
 from exaplan.nouns.serving import Replica
@@ -88,7 +88,7 @@ class SpeculativeAsk(Part):
 
     length: Annotated[int, *whole(1, 64)]
     acceptance: Acceptance
-    draft: str = "mtp"
+    draft: Named = "mtp"
 
 
 class LoraAsk(Part):
@@ -114,8 +114,8 @@ class Rag(Part):
     index: Literal["flat", "ivf"] = "flat"
     lists: Count | None = None
     probes: Count | None = None
-    embed: str | None = None
-    rerank: str | None = None
+    embed: Named | None = None
+    rerank: Named | None = None
     top_k: Annotated[int, *whole(1, 100_000)] = 5
     candidates: Annotated[int, *whole(1, 1_000_000)] = 50
 
@@ -159,7 +159,7 @@ class EngineAsk(Part):
     ``memory_share`` of the chip's memory; ``router`` between copies; ``offload``: host memory for KV blocks, per copy.
     """
 
-    name: str = "vllm-v1"
+    name: Named = "vllm-v1"
     max_seqs: Annotated[int, *whole(1, 1_000_000)] | None = None
     max_tokens: Annotated[int, *whole(1, 100_000_000)] | None = None
     chunked: StrictBool | None = None

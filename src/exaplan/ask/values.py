@@ -127,6 +127,14 @@ def _money(value: Any) -> float | None:
     return _MONEY(value)
 
 
+def _named(value: Any) -> Any:
+    """A name or a path: a text that is not empty."""
+    if isinstance(value, str) and not value.strip():
+        raise wrong("an empty text is not a name", "write a name or the path of a file, or leave the field out")
+    return value
+
+
+Named = Annotated[str, BeforeValidator(_named)]
 Count = Annotated[int, *whole(1, 100_000_000)]
 Degree = Annotated[int, *whole(1, 10_000_000)]
 OrZero = Annotated[int, *whole(0, 10_000_000)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -137,7 +138,9 @@ def checked(model: Model, cluster: Cluster, replica: Replica) -> None:
     """Refuses layouts that no engine can run."""
     ranks = replica.tp * replica.dp
     if min(replica.tp, replica.pp, replica.cp, replica.ep, replica.dp) < 1:
-        raise InputError("parts of a layout are at least 1", hint="leave out what is not cut", place=Place(field="layout"))
+        raise InputError(
+            "parts of a layout are at least 1", hint="leave out what is not cut", place=Place(field="layout")
+        )
     if ranks % replica.ep:
         problem = f"ep {replica.ep} does not divide tp x dp = {ranks}"
         raise InputError(problem, hint="choose a divisor", place=Place(field="layout.ep"))
@@ -169,9 +172,9 @@ def typical_context(traffic: Traffic | None) -> float:
 
 def widest(model: Model, replica: Replica) -> float:
     """Elements per token of the widest product of a layer on a chip."""
-    return max((op.n * (op.rows if op.cut == "expert" else 1.0) for b in model.blocks for op in b.operators), default=0) / (
-        replica.tp
-    )
+    return max(
+        (op.n * (op.rows if op.cut == "expert" else 1.0) for b in model.blocks for op in b.operators), default=0
+    ) / (replica.tp)
 
 
 def memory_terms(
@@ -332,6 +335,7 @@ def step_table(case: ServeCase) -> StepTable:
         knee=float(KNEE),
         stride=float(STRIDE),
         width=case.width,
+        cut=float(case.replica.cp),
     )
 
 
@@ -346,20 +350,15 @@ def terms(case: ServeCase, shape: Shape) -> dict[str, float]:
     host: what the chip waits for the host.
     """
     at = loads(case, shape)
-    hw, tune = case.hardware, case.tuning
-    times = compiled(term_times)
     made = dict.fromkeys((*TERMS, "attention_decode", "attention_prefill", "host"), 0.0)
-    for rows, side, tokens in (
-        (case.layers, OWN, at["own"]),
-        (case.layers, ALL, at["all"]),
-        (case.head, OWN, at["outputs"]),
-        (case.draft, OWN, at["seqs"]),
+    for rows, side, tokens, knee in (
+        (case.layers, OWN, at["own"], float(KNEE)),
+        (case.layers, ALL, at["all"], float(KNEE)),
+        (case.head, OWN, at["outputs"], float(UNBOUND)),
+        (case.draft, OWN, at["seqs"], float(UNBOUND)),
     ):
-        found = times(rows, float(side), tokens, len(TERMS), hw, tune)
-        for name, value in zip(TERMS, found, strict=True):
-            made[name] += float(value)
-        slow = launched(rows, float(side)) * tune.launch if rows is case.layers and tokens > case.graph else 0.0
-        made["host"] += max(0.0, slow - float(found.sum()))
+        for name, value in between(case, rows, float(side), tokens, knee).items():
+            made[name] += value
     table = bare(case)
     made["attention_decode"] = loop.decode_attention_time(table, shape.seqs, shape.context)
     if shape.prefill_tokens:
@@ -372,15 +371,42 @@ def terms(case: ServeCase, shape: Shape) -> dict[str, float]:
     return made
 
 
+def between(case: ServeCase, rows: Table, side: float, tokens: float, knee: float) -> dict[str, float]:
+    """Terms of the operators of one side, interpolated between the entries that a table has. [s]"""
+    low = float(math.floor(tokens)) if tokens <= knee else knee + (tokens - knee) // STRIDE * STRIDE
+    step = 1.0 if low < knee else float(STRIDE)
+    part = (tokens - low) / step
+    first = at_entry(case, rows, side, low)
+    if part == 0.0:
+        return first
+    second = at_entry(case, rows, side, low + step)
+    return {name: value + part * (second[name] - value) for name, value in first.items()}
+
+
+def at_entry(case: ServeCase, rows: Table, side: float, tokens: float) -> dict[str, float]:
+    """Terms of one entry of a table; host: where no graph replays the kernels and the host launches slower. [s]"""
+    found = compiled(term_times)(rows, side, tokens, len(TERMS), case.hardware, case.tuning)
+    made = {name: float(value) for name, value in zip(TERMS, found, strict=True)}
+    eager = rows is case.layers and tokens > case.graph
+    slow = launched(rows, side) * case.tuning.launch if eager else 0.0
+    return made | {"host": max(0.0, slow - sum(made.values()))}
+
+
 def loads(case: ServeCase, shape: Shape) -> dict[str, float]:
     """Tokens of the fullest rank and of all, outputs and sequences of a rank, as ``iteration_time`` shares them."""
     chunks = max(1.0, shape.chunks) if shape.prefill_tokens else 0.0
     batches = min(float(case.replica.pp), max(1.0, shape.seqs + chunks))
     ranks = case.replica.dp * batches
     seqs = float(np.ceil(shape.seqs / ranks))
-    own = seqs * case.width + shape.prefill_tokens / max(1.0, min(ranks, chunks))
+    own = seqs * case.width + shape.prefill_tokens / (case.replica.cp * max(1.0, min(ranks, chunks)))
     total = (shape.prefill_tokens + shape.seqs * case.width) / batches
-    return {"own": own, "all": total, "seqs": seqs, "ranks": ranks, "outputs": float(np.ceil((shape.seqs + chunks) / ranks))}
+    return {
+        "own": own,
+        "all": total,
+        "seqs": seqs,
+        "ranks": ranks,
+        "outputs": float(np.ceil((shape.seqs + chunks) / ranks)),
+    }
 
 
 def bare(case: ServeCase) -> StepTable:

@@ -90,6 +90,7 @@ def steady(case: ServeCase, seqs: float, prompt: float, output: float) -> Spent:
 
 
 def chip_power(case: ServeCase, run: Spent, used: float = 1.0) -> float | None:
-    """Average power of a chip that runs such iterations the share ``used`` of the time [W]; None: its TDP is unknown."""
+    """Average power of a chip that runs such iterations the share ``used`` of the time [W]; None: its TDP is
+    unknown."""
     tdp = case.cluster.chip.power
     return None if tdp is None else serving_power(tdp, run, fitted.coefficients(), used)

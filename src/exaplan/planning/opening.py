@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 from exaplan.ask import Ask
 from exaplan.catalog import Catalog
@@ -11,21 +11,21 @@ from exaplan.errors import InputError, NoPlan
 from exaplan.nouns import Cluster
 from exaplan.planning.candidates import Candidate, Choice, candidates, clusters_of, early
 from exaplan.planning.drafts import Draft, Goal, rank_of
-from exaplan.planning.legal import Law, no_chip, usual_site
+from exaplan.planning.legal import AnyAsk, Law, no_chip, usual_site
 from exaplan.planning.limits import amount, chips_of
 
 
-class Opened(NamedTuple):
+class Opened(NamedTuple, Generic[AnyAsk]):
     """The ask as it is answered. swapped: other chips than the named ones are tried; told: what was done; warned: what
     must be read before all else."""
 
-    ask: Ask
+    ask: AnyAsk
     swapped: bool = False
     told: tuple[str, ...] = ()
     warned: tuple[str, ...] = ()
 
 
-def opened(ask: Ask, catalog: Catalog, law: Law | None) -> Opened:
+def opened(ask: AnyAsk, catalog: Catalog, law: Law | None) -> Opened[AnyAsk]:
     """The ask, with every chip in question where the law keeps out all that it names. The number of chips stays the
     asked one."""
     if ask.bound and ask.terms == "own":

@@ -14,6 +14,9 @@ from exaplan.errors import InputError, Place
 from exaplan.planning.comparing import documents
 from exaplan.report.provenance import cited_in
 from exaplan.report.screen import amount, heading, listed, percent, table
+from exaplan.report.serving.terms import is_number as _is_number
+from exaplan.report.serving.terms import told as serving_terms
+from exaplan.report.serving.told import joules
 from exaplan.report.shown import quantity
 from exaplan.report.terms import formulas
 from exaplan.report.words import word
@@ -44,6 +47,10 @@ WHOLE: Mapping[str, str] = {
 }
 
 
+SERVING = "serving"
+PLAIN = {"joules": " J", "per_second": "/s", "number": ""}  # what is written as a number, with its unit
+
+
 class Term(NamedTuple):
     """One term of the best plan: its value [SI or USD], of which total (None: a figure of its own), their dimension.
 
@@ -63,7 +70,7 @@ def check(value: Any, place: Place) -> Mapping[str, Any]:
     plan = documents.check(value, place.file or "plan")
     best = plan["plans"][0]
     parts = [best.get("breakdown"), best.get("memory_breakdown", {})]
-    totals = (best["metrics"].get("step_time"), best.get("memory"))
+    totals = (best.get("memory"), *(() if plan["kind"] == SERVING else (best["metrics"].get("step_time"),)))
     known = (item for part in parts if isinstance(part, Mapping) for item in part.values())
     if not all(isinstance(part, Mapping) for part in parts) or not all(map(_is_number, (*totals, *known))):
         hint = "make one with `exaplan plan ... --out plan.json`"
@@ -71,13 +78,11 @@ def check(value: Any, place: Place) -> Mapping[str, Any]:
     return plan
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def terms_of(plan: Mapping[str, Any]) -> dict[str, Term]:
-    """All terms of the best plan: of its step, then of its memory, then the figures of the whole run."""
+    """All terms of the best plan: of its step or iteration, then of its memory, then the figures of the whole."""
     best = plan["plans"][0]
+    if plan["kind"] == SERVING:
+        return {item.name: Term(*item) for item in serving_terms(best)}
     step, memory = best["metrics"]["step_time"], best["memory"]
     terms = [Term(name, value, step, "time") for name, value in best["breakdown"].items()]
     kept = best.get("memory_breakdown", {})
@@ -108,20 +113,20 @@ def explain_json(plan: Mapping[str, Any], name: str | None, place: Place) -> dic
     provenance = plan["provenance"]
     return {
         "schema_version": SCHEMA_VERSION,
-        "terms": [_term_json(term, provenance) for term in _chosen(plan, name, place)],
+        "terms": [_term_json(term, provenance, plan["kind"]) for term in _chosen(plan, name, place)],
         "figures": provenance.get("figures", []),
         "sources": provenance.get("sources", {}),
         "made": {key: provenance.get(key) for key in ("version", "catalogue", "seed")},
     }
 
 
-def _term_json(term: Term, provenance: Mapping[str, Any]) -> dict[str, Any]:
+def _term_json(term: Term, provenance: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return {
         "term": term.name,
         "value": term.value,
         "total": term.total,
         "range": None if term.ends is None else list(term.ends),
-        "formulas": [{"function": path, "text": text} for path, text in formulas(term.name, term.terms)],
+        "formulas": [{"function": path, "text": text} for path, text in formulas(term.name, term.terms, kind)],
         "inputs": provenance.get("terms", {}).get(term.name, {}),
     }
 
@@ -132,7 +137,7 @@ def explain_view(plan: Mapping[str, Any], name: str | None, place: Place) -> lis
     made = {key: provenance.get(key) for key in ("version", "seed")}
     parts: list[RenderableType] = []
     for term in _chosen(plan, name, place):
-        parts += _term_view(term, provenance)
+        parts += _term_view(term, provenance, plan["kind"])
     parts += _of_one(provenance, name) if name in WHOLE else _of_all(provenance, name is None)
     hashed = str(provenance.get("catalogue", ""))[:12]
     return [*parts, Text(word("explain.made", hash=hashed, **made), style="dim")]
@@ -166,8 +171,8 @@ def _chosen(plan: Mapping[str, Any], name: str | None, place: Place) -> list[Ter
     raise InputError(f"the plan has no term `{name}`", hint=hint, place=Place(place.file, field="TERM"))
 
 
-def _term_view(term: Term, provenance: Mapping[str, Any]) -> list[RenderableType]:
-    found = formulas(term.name, term.terms)
+def _term_view(term: Term, provenance: Mapping[str, Any], kind: str) -> list[RenderableType]:
+    found = formulas(term.name, term.terms, kind)
     lines: list[RenderableType] = [heading(word("explain.term", term=term.name))]
     lines.append(Text(f"  {word('explain.result')}: {_result(term)}"))
     for path, text in found:
@@ -192,6 +197,8 @@ def _result(term: Term) -> str:
 
 
 def _amount(value: float, dimension: str) -> str:
+    if dimension in PLAIN:
+        return joules(value) if dimension == "joules" else f"{value:,.4g}{PLAIN[dimension]}"
     return percent(value) if dimension == "ratio" else amount(value, dimension)
 
 

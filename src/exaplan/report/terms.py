@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from exaplan.report.serving.terms import functions
+
 #: term of the step, or ``memory.`` and term of the memory -> functions below ``exaplan.perf``
 FORMULAS: Mapping[str, tuple[str, ...]] = {
     "product": ("roofline.matmul_time", "operators.product_forward", "operators.product_backward"),
@@ -56,13 +58,13 @@ WHOLE: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def formulas(term: str, terms: str = "") -> list[tuple[str, str]]:
-    """(path, docstring) of each function that computes a term; empty where none is registered.
+def formulas(term: str, terms: str = "", kind: str = "training") -> list[tuple[str, str]]:
+    """(path, docstring) of each function that computes a term of that kind of plan; empty where none is registered.
 
     ``terms``: rent, buy or own, how a cost is paid.
     """
-    names = [f"perf.{name}" for name in FORMULAS.get(term, ())]
-    names += [*WHOLE.get(term, ()), *WHOLE.get(f"{term}.{terms}", ())]
+    names = [f"perf.{name}" for name in FORMULAS.get(term, ())] if kind == "training" else [*functions(term)]
+    names += [*WHOLE.get(term, ()), *WHOLE.get(f"{term}.{terms}", ())] if kind == "training" or not names else []
     return [(f"exaplan.{name}", _docstring(name)) for name in names]
 
 

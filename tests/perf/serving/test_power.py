@@ -33,7 +33,9 @@ LOW = RATES._replace(peak=2e15)
 def hardware() -> to.ServeHardware:
     """A chip of 1 PFLOP/s (2 in the format of the weights) and 2 TB/s; curves take no part in what is counted."""
     empty: Any = None
-    return to.ServeHardware(RATES, LOW, *(empty for _ in range(len(to.ServeHardware._fields) - 5)), domain=8.0, link=4e11, network=5e10)
+    return to.ServeHardware(
+        RATES, LOW, *(empty for _ in range(len(to.ServeHardware._fields) - 5)), domain=8.0, link=4e11, network=5e10
+    )
 
 
 def operator(kind: int, **columns: float) -> list[float]:
@@ -93,7 +95,9 @@ def test_nothing_to_do_draws_the_rest() -> None:
 
 
 @given(SECONDS, SECONDS, SECONDS, SECONDS, SECONDS)
-def test_power_lies_between_rest_and_tdp(total: float, waiting: float, traffic: float, flops: float, moved: float) -> None:
+def test_power_lies_between_rest_and_tdp(
+    total: float, waiting: float, traffic: float, flops: float, moved: float
+) -> None:
     """Whatever the time is said to be spent in."""
     assert FIT.idle <= share_drawn(Spent(total, waiting, traffic, flops, moved), FIT) <= 1.0
 

@@ -11,7 +11,8 @@ from exaplan.perf.serving.inputs import Row, Table
 # COUNT layers; HEADS, KEY [elements of q and k], VALUE [of v] in decode; WINDOW, TOP [tokens, 0 = all];
 # CACHE [B of cache per token], STATE [B per sequence beside: q, output, recurrent state], INDEX [B per token that a
 # sparse indexer reads], and the curves: RATE [FLOP/s], STREAM [B/s], FLOOR [s], CORNER, PAD [query heads that a tile
-# takes at least], SEQUENCE [s per sequence] of decode, WIDTH [tokens per sequence], SCALE, P_SCALE [factors of tuning];
+# takes at least], SEQUENCE [s per sequence] of decode, P_CUT [ranks that share a prompt], P_RING [s per token that goes round],
+# WIDTH [tokens per sequence], SCALE, P_SCALE [factors of tuning];
 # P_* of prompts: HEADS, KEY, VALUE, RATE, RAMP [keys], STREAM, FLOOR, CORNER, TILE, TAIL [blocks], UP [s per past token]
 (
     COUNT,
@@ -44,8 +45,10 @@ from exaplan.perf.serving.inputs import Row, Table
     KV_HEADS,
     PAD,
     SEQUENCE,
-) = range(30)
-COLUMNS = 30
+    P_CUT,
+    P_RING,
+) = range(32)
+COLUMNS = 32
 
 
 def seen(context: float, window: float, top: float) -> float:
@@ -95,10 +98,12 @@ def prompt_kind_time(row: Row, chunk: float, past: float) -> float:
     """One layer of a kind for ``chunk`` prompt tokens behind ``past`` cached ones. [s]
 
     As ``roofline.attention_time``: t = floor + smooth_max(FLOPs / (rate keys / (keys + ramp)) idle, bytes / stream),
-    and what is cached in compressed form (MLA) is decompressed: past x P_UP.
+    and what is cached in compressed form (MLA) is decompressed: past x P_UP. Ranks that share a prompt (context
+    parallelism) do equal parts while keys and values go round: max(t / ranks, ring).
     """
     if chunk <= 0.0 or row[P_HEADS] <= 0.0:
         return 0.0
+    ring = seen(past + chunk, row[WINDOW], row[TOP]) * row[P_RING]
     keys = prompt_keys(chunk, past, row[WINDOW], row[TOP], row[P_TILE])
     flops = 2.0 * row[P_HEADS] * chunk * keys * (row[P_KEY] + row[P_VALUE])
     rate = row[P_RATE] * keys / (keys + row[P_RAMP])
@@ -106,7 +111,8 @@ def prompt_kind_time(row: Row, chunk: float, past: float) -> float:
     idle = 1.0 + row[P_TAIL] / blocks
     moved = 2.0 * chunk * row[P_HEADS] * (row[P_KEY] + row[P_VALUE]) + past * row[CACHE]
     time = row[P_FLOOR] + smooth_max(flops / rate * idle, moved / row[P_STREAM], row[P_CORNER])
-    return time + seen(past, row[WINDOW], row[TOP]) * row[P_UP] + (past + chunk) * row[INDEX] / row[P_STREAM]
+    time += seen(past, row[WINDOW], row[TOP]) * row[P_UP] + (past + chunk) * row[INDEX] / row[P_STREAM]
+    return max(time / row[P_CUT], ring)
 
 
 def prompt_time(table: Table, chunk: float, past: float) -> float:

@@ -45,7 +45,7 @@ class StepTable(NamedTuple):
     experts: like ``linear``, s of what depends on the tokens of all dp ranks together (routed experts and the exchange
     of tokens). knee, stride: entry i of ``linear`` and ``experts`` stands for i tokens up to ``knee``, beyond it for
     knee + (i - knee) stride tokens; between entries time is interpolated. width: tokens that a decoding sequence brings
-    to an iteration (1 + drafted ones).
+    to an iteration (1 + drafted ones). cut: ranks that share the tokens of a prompt (context parallelism).
     """
 
     linear: Vector
@@ -59,6 +59,7 @@ class StepTable(NamedTuple):
     knee: float = 1e12
     stride: float = 1.0
     width: float = 1.0
+    cut: float = 1.0
 
 
 class Policy(NamedTuple):

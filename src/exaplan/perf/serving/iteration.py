@@ -66,7 +66,7 @@ def iteration_time(
     ranks = table.dp * batches
     own = math.ceil(seqs / ranks)
     prompts = max(0.0, tokens - seqs * table.width)
-    rank_tokens = own * table.width + prompts / max(1.0, min(ranks, chunks))
+    rank_tokens = own * table.width + prompts / (table.cut * max(1.0, min(ranks, chunks)))
     chip = looked_up(table.linear, rank_tokens, table.knee, table.stride)
     chip += looked_up(table.experts, tokens / batches, table.knee, table.stride)
     chip += decode_attention_time(table, seqs, context) + prefill / max(1.0, min(ranks, chunks))
@@ -76,9 +76,7 @@ def iteration_time(
     return max(chip + (1.0 - table.host.overlap) * host, host)
 
 
-def shape_time(
-    table: StepTable, prompt: float, past: float, chunks: float, seqs: float, context: float
-) -> float:
+def shape_time(table: StepTable, prompt: float, past: float, chunks: float, seqs: float, context: float) -> float:
     """Time [s] of an iteration of ``prompt`` tokens in equal chunks behind ``past`` tokens, and decoding sequences."""
     pieces = max(1.0, chunks) if prompt > 0.0 else 0.0
     prefill = pieces * prefill_attention_time(table, prompt / pieces, past) if pieces > 0.0 else 0.0

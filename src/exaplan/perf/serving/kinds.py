@@ -50,6 +50,9 @@ def kind_row(
     stream = hw.high.bandwidth * fit.memory
     dim = 0.5 * (cache.key + cache.value)
     rate = hw.high.peak * fit.peak * (128.0 + fit.size) / 128.0 * dim / (dim + fit.size)
+    cp = float(cut.replica.cp)
+    rate_out = hw.link if cut.replica.chips <= hw.domain else hw.network
+    ring = (cp - 1.0) / cp * token_bytes(cache, tp, width) / rate_out
     together = 1.0 if latent or cache.state else key_value_heads(cache, tp)
     prompts = 0.0 if cache.state else heads
     up = 2.0 * heads * cache.latent * 2.0 * cache.value / (hw.high.peak * 0.6) if latent else 0.0
@@ -58,5 +61,5 @@ def kind_row(
         decode.rate * hw.high.peak, decode.memory * hw.high.bandwidth, decode.floor, decode.corner,
         prompts, cache.key, cache.value, rate, fit.ramp, stream, fit.floor, fit.corner, fit.tile,
         fit.tail * hw.high.processors, up, queries, tune.attention_decode, tune.attention_prefill,
-        together, decode.pad, decode.sequence,
+        together, decode.pad, decode.sequence, cp, ring,
     ]  # fmt: skip

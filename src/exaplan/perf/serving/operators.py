@@ -122,15 +122,17 @@ def small_all_reduce(size: float, ranks: float, link: float, fit: ReduceFit) -> 
     """All-reduce by direct reads of every peer's buffer (one shot) or of its shard and then of the results (two). [s]
 
     one: base + hop (p - 1) + (p - 1) size / (link e1); two: late + late_hop (p - 1) + 2 (p - 1) / p size / (link e2).
-    Engines take one shot up to a size x ranks (vLLM: 2 MiB), or the quicker (limit = 0).
+    Engines take one shot up to a size x ranks (vLLM: 2 MiB; two shots are never quicker than the largest one shot), or
+    the quicker (limit = 0).
     """
     peers = ranks - 1.0
-    one = fit.base + peers * fit.hop + peers * size / (link * fit.one)
+    once = size if fit.limit <= 0.0 or ranks <= 2.0 else min(size, fit.limit / ranks)
+    one = fit.base + peers * fit.hop + peers * once / (link * fit.one)
     two = fit.late + peers * fit.late_hop + 2.0 * peers / ranks * size / (link * fit.two)
     if ranks <= 2.0:
         return one
     if fit.limit > 0.0:
-        return one if size * ranks < fit.limit else two
+        return one if size * ranks < fit.limit else max(one, two)
     return min(one, two)
 
 

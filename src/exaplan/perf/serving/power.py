@@ -1,11 +1,11 @@
 """Average electrical power of a chip that serves, from what an iteration's time is spent in. Pure scalar functions.
 
-P = TDP (c_waiting t_waiting + c_traffic t_traffic + c_busy t_busy + c_experts t_experts + c_low t_low + c_compute t_peak
-+ c_memory t_bus) / t, within [idle, 1] TDP. t_busy: what is left of the iteration t once the chip has waited for the host
-and for other chips, t_experts, t_low of it in grouped products, and in those of scaled formats; t_peak: what its FLOPs
-take at the peak of their format, t_bus: what its bytes take at the full bandwidth of the memory. The last two are the
-energy of work done, the others that of time passed: an energy roofline (J. Choi et al. 2013, "A roofline model of energy",
-doi:10.1109/IPDPS.2013.77). The coefficients stand in data/fits/serving_power.yaml with their rows.
+P = TDP (c_waiting t_waiting + c_traffic t_traffic + c_busy t_busy + c_experts t_experts + c_low t_low + c_compute
+t_peak + c_memory t_bus) / t, within [idle, 1] TDP. t_busy: what is left of the iteration t once the chip has waited for
+the host and for other chips, t_experts, t_low of it in grouped products, and in those of scaled formats; t_peak: what
+its FLOPs take at the peak of their format, t_bus: what its bytes take at the full bandwidth of the memory. The last two
+are the energy of work done, the others that of time passed: an energy roofline (J. Choi et al. 2013, "A roofline model
+of energy", doi:10.1109/IPDPS.2013.77). The coefficients stand in data/fits/serving_power.yaml with their rows.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ from exaplan.perf.serving.operators import busiest, touched
 
 
 class ServingPower(NamedTuple):
-    """Shares of the TDP drawn [1]: at rest; while waiting for the host with a job loaded; while other chips are awaited;
-    while kernels run; and on top of that by FLOPs at the peak, by bytes at full bandwidth, in grouped products of routed
-    experts (whole tiles of few rows), and again in those whose weights have scales."""
+    """Shares of the TDP drawn [1]: at rest; while waiting for the host with a job loaded; while other chips are
+    awaited; while kernels run; and on top of that by FLOPs at the peak, by bytes at full bandwidth, in grouped products
+    of routed experts (whole tiles of few rows), and again in those whose weights have scales."""
 
     idle: float
     waiting: float
@@ -70,9 +70,9 @@ class ServingPower(NamedTuple):
 class Spent(NamedTuple):
     """What an iteration of one chip is spent in. [s]
 
-    total; waiting: for the host; traffic: exposed traffic, and waiting for the busiest chip; compute: what its FLOPs take
-    at the peak of their format; memory: what its bytes take at full bandwidth; experts: in grouped products, low: in
-    those below 16 bit.
+    total; waiting: for the host; traffic: exposed traffic, and waiting for the busiest chip; compute: what its FLOPs
+    take at the peak of their format; memory: what its bytes take at full bandwidth; experts: in grouped products, low:
+    in those below 16 bit.
     """
 
     total: float
@@ -88,7 +88,13 @@ def energy_drawn(spent: Spent, fit: ServingPower) -> float:
     """Energy of an iteration over the TDP, unbounded. [s] Plain arithmetic: arrays of iterations will do, too."""
     busy = spent.total - spent.waiting - spent.traffic
     time = spent.waiting * fit.waiting + spent.traffic * fit.traffic + busy * fit.busy
-    return time + spent.compute * fit.compute + spent.memory * fit.memory + spent.experts * fit.experts + spent.low * fit.low
+    return (
+        time
+        + spent.compute * fit.compute
+        + spent.memory * fit.memory
+        + spent.experts * fit.experts
+        + spent.low * fit.low
+    )
 
 
 def share_drawn(spent: Spent, fit: ServingPower) -> float:

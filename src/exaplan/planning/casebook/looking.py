@@ -1,4 +1,4 @@
-"""What an input may be asked of: chips, nodes, models, prices of a day, checks and rules, owning, making, the tax, serving.
+"""What an input may be asked of: chips, nodes, models, prices of a day, checks and rules, owning, making, tax, serving.
 
 Each look-up gives a value with its range and the ids of its sources. A `Desk` remembers what was asked, so that cases
 that share a question compute it once.

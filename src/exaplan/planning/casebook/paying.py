@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from exaplan import ask as asks
+from exaplan.answers import Priced
 from exaplan.answers.owning import Item, Made, Owned
+from exaplan.answers.serving import ServePlan
 from exaplan.answers.tax import Tax
 from exaplan.errors import InputError
 from exaplan.nouns import Cluster
@@ -104,8 +106,13 @@ def _sources(found: Tax) -> list[str]:
     """Of the prices of both plans, and of the clauses that decided on their chips."""
     plans = [plan for side in found.sides.values() for plan in (side.reference, side.local) if plan]
     clauses = [clause for verdict in found.verdicts for clause in verdict.clauses if clause.holds]
-    told = [*(plan.price_source for plan in plans), *(clause.source for clause in clauses)]
+    told = [*(source for plan in plans for source in _paid(plan)), *(clause.source for clause in clauses)]
     return [source for source in dict.fromkeys(told) if source]
+
+
+def _paid(plan: Priced | ServePlan) -> tuple[str, ...]:
+    """Sources of what a plan pays."""
+    return tuple(offer.source for offer in plan.offers) if isinstance(plan, ServePlan) else (plan.price_source,)
 
 
 def _taxed(found: Tax) -> dict[str, Found]:

@@ -105,7 +105,10 @@ def _case(ask: Question) -> ServeCase:
     chip = catalog.chip(ask.text("chip"), near=ask.near, place=place)
     node = catalog.node(ask.text("node"), near=ask.near, place=place) if "node" in ask.given else None
     engine = fitted(
-        catalog.engine(ask.text("engine", "pooled"), place=place), chip, ask.text("usage", "server"), ask.text("release")
+        catalog.engine(ask.text("engine", "pooled"), place=place),
+        chip,
+        ask.text("usage", "server"),
+        ask.text("release"),
     )
     settings = Settings(engine.name, Formats(ask.text("weights", "bf16"), ask.text("kv", "bf16")))
     found = catalog.model(ask.text("model"), near=ask.near, place=place)

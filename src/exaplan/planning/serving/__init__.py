@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from exaplan.answers.serving import Served
 from exaplan.ask import check_promised
@@ -46,7 +46,7 @@ def plan_serving(ask: ServeAsk, catalog: Catalog, top: int = 5) -> Served:
         return samples.plan(ask, catalog, top)
     first = question_of(ask, catalog)
     opening = opened(first.ask, catalog, first.law)
-    asked = replace(first, ask=cast(ServeAsk, opening.ask))
+    asked = replace(first, ask=opening.ask)
     choice = kinds(asked)
     desk = Desk(asked)
     spots = solve(desk, choice.tried, asked.promise, asked.goal)

@@ -137,8 +137,9 @@ class Shop:
         own, given = copy.policy, self.asked.settings
         seqs = [own.max_seqs * times for times in WIDER] if given.max_seqs is None and self._capped(copy) else []
         sizes = [size for size in CHUNKS if size != own.max_tokens] if given.max_tokens is None and own.chunked else []
-        for changes in (*({"max_seqs": one} for one in seqs), *({"max_tokens": one} for one in sizes)):
-            made = self.copy(copy.kind, copy.replica, replace(copy.settings, **changes), copy.role)
+        wider = [replace(copy.settings, max_seqs=one) for one in seqs]
+        for settings in (*wider, *(replace(copy.settings, max_tokens=one) for one in sizes)):
+            made = self.copy(copy.kind, copy.replica, settings, copy.role)
             if made:
                 yield made
 

@@ -73,7 +73,13 @@ def everywhere(asked: Question, held: Held, quotes: tuple[Quote, ...] | None = N
 
 def _draft(asked: Question, held: Held, option: Option, watts: float | None) -> Draft:
     period = asked.period
-    return draft(option, Layout(), period, period, memory_of(held.setup), watts, asked.goal)
+    return draft(option, layout_of(held.setup), period, period, memory_of(held.setup), watts, asked.goal)
+
+
+def layout_of(setup: Setup) -> Layout:
+    """A deployment as a layout, which tells the drafts of a chip type apart."""
+    cut, seqs = setup.copy.replica, setup.copy.policy.max_seqs
+    return Layout(dp=setup.replicas, tp=cut.tp, pp=cut.pp, cp=cut.cp, ep=cut.ep, vpp=cut.dp, micro_batch=seqs)
 
 
 def placed(kind: Kind, chips: int, site: Site) -> Cluster:
@@ -121,7 +127,7 @@ def copy_power(copy: Copy, batch: float, busy: float) -> float | None:
 
 def metered(cluster: Cluster, chip: float) -> float:
     """Power of all chips at the meter, each drawing ``chip``. [W]"""
-    return wall_power(chip, rating(cluster)) * cluster.count
+    return float(wall_power(chip, rating(cluster)) * cluster.count)
 
 
 # ------------------------------------------------------------------------------------------------- ranking

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from exaplan.answers.tax import BreakEven, Tax, TaxPoint, TaxSide
-from exaplan.ask import Ask
+from exaplan.ask import Ask, ServeAsk
 from exaplan.catalog import Catalog
 from exaplan.errors import NoPlan
 from exaplan.nouns import Verdict
 from exaplan.planning.legal import mindful, undecided
+from exaplan.planning.taxing import service
 from exaplan.planning.taxing.doubts import doubts, harmless, untold
 from exaplan.planning.taxing.even import break_even, domestic
 from exaplan.planning.taxing.field import Field, searched
@@ -28,11 +29,11 @@ __all__ = ["tax"]
 TOLD = {"buy": "bought", "rent": "rented"}
 
 
-def tax(ask: Ask, catalog: Catalog, since: date | None = None, step: str = "quarter") -> Tax:
+def tax(ask: Ask | ServeAsk, catalog: Catalog, since: date | None = None, step: str = "quarter") -> Tax:
     """The AI tax of a work under the law of its ask; with ``since`` as a series from that day on, by ``step`` (month,
     quarter, year)."""
     dates = () if since is None else days(since, _last(ask, catalog), step)
-    asked = question_of(ask, catalog)
+    asked = service.question_of(ask, catalog) if isinstance(ask, ServeAsk) else question_of(ask, catalog)
     deal = asked.law.deal
     market = Market(catalog, deal.to, asked.ask.law.vat == "paid")
     field = _field(asked, market)
@@ -41,7 +42,7 @@ def tax(ask: Ask, catalog: Catalog, since: date | None = None, step: str = "quar
     made = {terms: costs(asked, field, day, terms, cap) for terms in TERMS}
     sides = {terms: side(asked, field, found) for terms, found in made.items()}
     series = tuple(_point(asked, field, on_day(asked.law, one, market)) for one in dates)
-    _check_told(sides, series)
+    _check_told(asked, sides, series)
     return Tax(
         ask=asked.ask.resolved(),
         deal=deal,
@@ -53,16 +54,21 @@ def tax(ask: Ask, catalog: Catalog, since: date | None = None, step: str = "quar
         counterfactual=_counterfactual(asked.ask),
         assumptions=(*asked.notes, *_assumptions(field, day), *told, *_duties(day, made)),
         warnings=_warnings(asked, field, day, made),
-        provenance={"deadline": asked.deadline, "chips": len(field.entries), "considered": field.scored},
+        provenance={**_amount(asked), "chips": len(field.entries), "considered": field.scored},
     )
 
 
-def _last(ask: Ask, catalog: Catalog) -> date:
+def _amount(asked: Question) -> dict[str, float]:
+    """What both sides have in common: the deadline, or the period of a service. [s]"""
+    return {"period": asked.ask.work.period} if isinstance(asked.ask, ServeAsk) else {"deadline": asked.deadline}
+
+
+def _last(ask: Ask | ServeAsk, catalog: Catalog) -> date:
     """The day of the tax, and the last of a series."""
     return ask.dated(catalog.rules.through).law.on or date.fromisoformat(catalog.rules.through)
 
 
-def _check_told(sides: Mapping[str, TaxSide], series: Sequence[TaxPoint]) -> None:
+def _check_told(asked: Question, sides: Mapping[str, TaxSide], series: Sequence[TaxPoint]) -> None:
     """Refuse a question of which no side has a number on any day; each side says why."""
     every = [item for found in (sides, *(point.sides for point in series)) for item in found.values()]
     if any(item.tax is not None for item in every):
@@ -70,7 +76,7 @@ def _check_told(sides: Mapping[str, TaxSide], series: Sequence[TaxPoint]) -> Non
     free = any(item.reference is not None for item in sides.values())
     raise NoPlan(
         "no AI tax can be told: " + "; ".join(f"{TOLD[terms]}, {item.why}" for terms, item in sides.items()),
-        limit="law" if free else "deadline",
+        limit="law" if free else "promise" if asked.serving else "deadline",
         hint="ask for another day, place or deadline, for more chips to be had (--available), or accept what a licence "
         "may be had for (--accept licence)",
     )
@@ -78,7 +84,8 @@ def _check_told(sides: Mapping[str, TaxSide], series: Sequence[TaxPoint]) -> Non
 
 def _field(asked: Question, market: Market) -> Field:
     """Every chip with a price, and the domestic ones, whose break-even needs none."""
-    return searched(asked, market.priced, set(domestic(asked, asked.catalog.chips)))
+    search = service.searched if asked.serving else searched
+    return search(asked, market.priced, set(domestic(asked, asked.catalog.chips)))
 
 
 def _point(asked: Question, field: Field, day: Day) -> TaxPoint:
@@ -108,7 +115,7 @@ def _cap(asked: Question, field: Field, day: Day) -> tuple[Cap, tuple[str, ...]]
     return (lambda chip: known.get(chip.name, math.inf)), (more,)
 
 
-def _headline(ask: Ask, sides: Mapping[str, TaxSide]) -> str:
+def _headline(ask: Ask | ServeAsk, sides: Mapping[str, TaxSide]) -> str:
     """The way to pay that is told first: the asked one, else a purchase; the other where only that has a number."""
     first = "rent" if ask.cluster.terms == "rent" else "buy"
     other = "buy" if first == "rent" else "rent"
@@ -126,7 +133,7 @@ def _verdicts(day: Day, made: Mapping[str, Costs]) -> tuple[Verdict, ...]:
     return tuple(day.law.verdict(chip) for chip in chips.values())
 
 
-def _counterfactual(ask: Ask) -> str:
+def _counterfactual(ask: Ask | ServeAsk) -> str:
     """What was changed in the rules, in words."""
     told = [f"without {name}" for name in ask.law.without]
     return "; ".join(told + [f"{name} = {value:g}" for name, value in sorted(ask.law.thresholds.items())])

@@ -7,19 +7,22 @@ end of the range: none other takes fewer paid chip-seconds, less energy and fewe
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from exaplan.answers import Tried
-from exaplan.ask import MOST_CHIPS
+from exaplan.answers import Priced, Tried
+from exaplan.answers.serving import ServePlan
+from exaplan.ask import MOST_CHIPS, Ask
 from exaplan.errors import InputError
 from exaplan.nouns import Chip, Cluster, Layout
 from exaplan.planning.candidates import Candidate, candidate_of, clusters_of, open_counts
 from exaplan.planning.drafts import Draft, draft, option_of
 from exaplan.planning.offers import Quote
 from exaplan.planning.resolving import sized
+from exaplan.planning.showing import shown
 from exaplan.planning.solving import KEEP, Desk
 from exaplan.planning.taxing.question import Question
 
@@ -41,22 +44,45 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(ABC):
     """A chip with its rows, ``fit``: those that meet the deadline."""
 
-    candidate: Candidate
     rows: tuple[Row, ...]
     fit: tuple[Row, ...]
+
+    @property
+    @abstractmethod
+    def cluster(self) -> Cluster:
+        """The chip in its usual node, at the place."""
+
+    @property
+    def chip(self) -> Chip:
+        """The chip."""
+        return self.cluster.chip
+
+    @abstractmethod
+    def told(self, made: Draft) -> Priced | ServePlan:
+        """A draft of the chip as it is shown."""
+
+    @abstractmethod
+    def bought(self, row: Row, quotes: Sequence[Quote], asked: Question) -> Draft:
+        """A row with what it costs."""
+
+
+@dataclass(frozen=True)
+class Trained(Entry):
+    """A chip with its layouts of a training run."""
+
+    candidate: Candidate
 
     @property
     def cluster(self) -> Cluster:
         """The chip in its usual node, at the place."""
         return self.candidate.setting.cluster
 
-    @property
-    def chip(self) -> Chip:
-        """The chip."""
-        return self.cluster.chip
+    def told(self, made: Draft) -> Priced:
+        """A draft of the chip as it is shown."""
+        return shown(self.candidate, made)
 
     def bought(self, row: Row, quotes: Sequence[Quote], asked: Question) -> Draft:
         """A row with what it costs."""
@@ -77,7 +103,7 @@ class Field:
 def searched(asked: Question, priced: Callable[[Cluster], bool], wide: set[str]) -> Field:
     """The field of the chips that are ``priced``; ``wide``: those whose counts below the deadline's matter, too, and
     that need no price."""
-    desk, entries, refused = Desk(asked.open, KEEP), dict[str, Entry](), []
+    desk, entries, refused = Desk(_training(asked), KEEP), dict[str, Entry](), []
     for usual in clusters_of(asked.open, asked.catalog):
         cluster, name = sized(usual, usual.count, asked.site), usual.chip.name
         if name not in wide and not priced(cluster):
@@ -90,15 +116,23 @@ def searched(asked: Question, priced: Callable[[Cluster], bool], wide: set[str])
             continue
         rows = tuple(_rows(asked, desk, candidate, name in wide))
         held = tuple(row for row in rows if row.bare.held <= asked.deadline)
-        entries[name] = Entry(candidate, _front(rows, timed=True), _front(held, timed=False))
+        entries[name] = Trained(front(rows, timed=True), front(held, timed=False), candidate)
     return Field(entries, tuple(refused), desk.scored)
+
+
+def _training(asked: Question) -> Ask:
+    """The work, which is a training run."""
+    if not isinstance(asked.open, Ask):
+        raise InputError("the work is no training run")
+    return asked.open
 
 
 def _candidate(asked: Question, cluster: Cluster) -> Candidate:
     """A chip at all counts, without prices."""
-    counts = open_counts(asked.open, cluster, asked.ask.limits.count or MOST)
+    ask = _training(asked)
+    counts = open_counts(ask, cluster, asked.ask.limits.count or MOST)
     paid: dict[str, tuple[Quote, ...]] = {asked.site.name: ()}
-    return candidate_of(asked.open, asked.catalog, asked.known, cluster, counts, (asked.site,), paid)
+    return candidate_of(ask, asked.catalog, asked.known, cluster, counts, (asked.site,), paid)
 
 
 def _rows(asked: Question, desk: Desk, candidate: Candidate, wide: bool) -> Iterator[Row]:
@@ -124,7 +158,7 @@ def _rows(asked: Question, desk: Desk, candidate: Candidate, wide: bool) -> Iter
                 yield Row(made, made.energy or 0.0)
 
 
-def _front(rows: Sequence[Row], timed: bool) -> tuple[Row, ...]:
+def front(rows: Sequence[Row], timed: bool) -> tuple[Row, ...]:
     """Rows that no other one beats in paid chip-seconds and energy, each expected and at the upper end of the time, and
     in chips, and with ``timed`` in time."""
     if not rows:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
-from exaplan.ask import Ask, LawAsk
+from exaplan.ask import Ask, LawAsk, ServeAsk
 from exaplan.catalog import Catalog
 from exaplan.errors import InputError
 from exaplan.nouns import Limits, Model, Site
@@ -23,8 +24,8 @@ class Question:
     """ask: as asked, settled; open: the same work with chips, counts and layouts left open, without a law; law; goal:
     the least cost within the deadline; site: of both sides; known: (model, what was assumed of it); notes."""
 
-    ask: Ask
-    open: Ask
+    ask: Ask | ServeAsk
+    open: Ask | ServeAsk
     catalog: Catalog
     law: Law
     goal: Goal
@@ -33,9 +34,14 @@ class Question:
     notes: tuple[str, ...]
 
     @property
+    def serving(self) -> bool:
+        """Whether the work is a service: its promise takes the place of a deadline."""
+        return isinstance(self.ask, ServeAsk)
+
+    @property
     def deadline(self) -> float:
-        """Of both sides. [s]"""
-        return float(self.goal.bounds.deadline or 0.0)
+        """Of both sides. [s]; inf for a service"""
+        return math.inf if self.serving else float(self.goal.bounds.deadline or 0.0)
 
 
 def question_of(ask: Ask, catalog: Catalog) -> Question:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from exaplan import draws
 from exaplan.answers import Priced
+from exaplan.answers.serving import ServePlan
 from exaplan.answers.tax import TaxSide
 from exaplan.catalog import fits
 from exaplan.nouns import Chip
@@ -24,7 +25,6 @@ from exaplan.planning.drafts import Draft
 from exaplan.planning.limits import amount, chips_of
 from exaplan.planning.offers import Basis
 from exaplan.planning.pricing import cost_top
-from exaplan.planning.showing import shown
 from exaplan.planning.taxing.field import Entry, Field
 from exaplan.planning.taxing.market import Day
 from exaplan.planning.taxing.question import Question
@@ -143,13 +143,13 @@ def side(asked: Question, field: Field, made: Costs) -> TaxSide:
         high=high,
         reference=first,
         local=second,
-        time_ratio=local.draft.time / reference.draft.time,
+        time_ratio=None if asked.serving else local.draft.time / reference.draft.time,
         notes=notes,
     )
 
 
-def _shown(best: Best | None) -> Priced | None:
-    return None if best is None else shown(best.entry.candidate, best.draft)
+def _shown(best: Best | None) -> Priced | ServePlan | None:
+    return None if best is None else best.entry.told(best.draft)
 
 
 def _parts(made: Costs) -> dict[str, float | None]:
@@ -176,7 +176,7 @@ def _one_price(first: Best, second: Best) -> bool:
     )
 
 
-def _range(reference: Priced, local: Priced, same_chip: bool) -> tuple[float, float]:
+def _range(reference: Priced | ServePlan, local: Priced | ServePlan, same_chip: bool) -> tuple[float, float]:
     """80% interval of the tax: the intervals of both costs in quadrature. Of one and the same chip the time is that of
     both sides, and only the prices are uncertain; one and the same offer has no range."""
     first, second = _interval(reference, same_chip), _interval(local, same_chip)
@@ -187,7 +187,7 @@ def _range(reference: Priced, local: Priced, same_chip: bool) -> tuple[float, fl
     return found.low - 1.0, found.high - 1.0
 
 
-def _interval(plan: Priced, by_price: bool) -> draws.Interval:
+def _interval(plan: Priced | ServePlan, by_price: bool) -> draws.Interval:
     """Of the cost of a plan, by all that is uncertain or by its prices alone. [USD]"""
     cost = plan.cost or 0.0
     offer = next((item for item in plan.offers if item.terms == plan.terms), None)
@@ -212,6 +212,8 @@ def why(asked: Question, field: Field, made: Costs) -> str:
         return f"no {WORD[terms]} is known of any chip that may be had{place} on {day.on}"
     if not free_side and made.steps[3] is not None:
         return f"not enough chips are to be had{place}: the least plan takes {chips_of(made.steps[3].draft)}"
+    if asked.serving:
+        return f"no deployment with a known {WORD[terms]}{place} was found that keeps the promise"
     best = min((row for item in priced for row in item.rows), key=lambda row: row.bare.held, default=None)
     near = f": the quickest, {chips_of(best.bare)}, takes {amount('deadline', best.bare.held)}" if best else ""
     late = f"that meets the deadline of {amount('deadline', asked.deadline)}{near}"

@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass
 
 from exaplan.answers import Answer, Priced
-from exaplan.ask import parse
+from exaplan.ask import Ask, parse
 from exaplan.catalog.tuning import generation_named
+from exaplan.errors import InputError
 from exaplan.models.lora import DEFAULT_TARGETS
 from exaplan.models.spec import Spec, spec_from_mapping
 from exaplan.nouns import Block, Chip, Estimate, Layout
@@ -91,7 +92,7 @@ class Job:
 def job_of(answer: Answer, format: str) -> Job:
     """The job of the answer's first plan, for a launch format."""
     plan = answer.estimates[0]
-    ask, cluster = parse(dict(answer.ask)), plan.cluster or answer.cluster
+    ask, cluster = _training(answer), plan.cluster or answer.cluster
     work, tokens = ask.work, plan.tokens or ask.tokens
     host = host_chips(cluster.node.name, cluster.node.chips)
     per_node = _per_node(host, plan.estimate.layout.chips)
@@ -119,6 +120,14 @@ def job_of(answer: Answer, format: str) -> Job:
         save_every=_save_every(answer, plan),
         power_cap=cluster.power_cap,
     )
+
+
+def _training(answer: Answer) -> Ask:
+    """The question of an answer, which is one for training."""
+    ask = parse(dict(answer.ask))
+    if isinstance(ask, Ask):
+        return ask
+    raise InputError("these are the settings of a training job, and the question is one for serving")
 
 
 def _per_node(host: int, count: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exaplan.report.launch.script import argument, array, checkpoint, on, script, urls
+from exaplan.report.launch.script import argument, array, checkpoint, listening, on, script, urls
 from exaplan.report.launch.service import Copy, Service, placed
 from exaplan.units import parse
 
@@ -80,7 +80,8 @@ def _drafting(service: Service) -> Iterator[str]:
 
 
 def _line(service: Service, copy: Copy) -> str:
-    return f'{on(service, copy)}llama-server --model "$MODEL" {argument("--port", copy.port)} "${{ARGS[@]}}"'
+    more = " ".join([*listening(service), argument("--port", copy.port)])
+    return f'{on(service, copy)}llama-server --model "$MODEL" {more} "${{ARGS[@]}}"'
 
 
 def _notes(service: Service) -> list[str]:

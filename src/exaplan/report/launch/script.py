@@ -144,6 +144,11 @@ def _outside(service: Service) -> list[str]:
     return told
 
 
+def listening(service: Service) -> list[str]:
+    """That a copy is to be reached from other hosts, where there are such; else it listens on its own host alone."""
+    return [argument("--host", "0.0.0.0")] if hosts_of(placed(service)) > 1 else []
+
+
 def policy(service: Service) -> str:
     """What the router of the engine calls the plan's way to choose a copy."""
     return str(table(service.form)["router"]["policies"][service.settings.router])

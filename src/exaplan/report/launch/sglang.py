@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exaplan.report.launch.script import READY, argument, array, checkpoint, on, policy, quoted, script, urls
+from exaplan.report.launch.script import READY, argument, array, checkpoint, listening, on, policy, quoted, script, urls
 from exaplan.report.launch.service import FIRST_PORT, Copy, Pool, Service, placed
 from exaplan.report.launch.tables import table
 from exaplan.units import parse
@@ -121,7 +121,7 @@ def _drafting(service: Service) -> Iterator[str]:
 
 def _line(service: Service, copy: Copy, step: int) -> str:
     """The command of a copy on its host number ``step``."""
-    more = [argument("--port", copy.port)]
+    more = [*listening(service), argument("--port", copy.port)]
     if copy.pool.role == "prefill":
         more.append(argument("--disaggregation-bootstrap-port", _bootstrap(copy)))
     if copy.hosts > 1:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from exaplan.report.launch.script import READY, address, argument, array, checkpoint, on, script, urls
+from exaplan.report.launch.script import READY, address, argument, array, checkpoint, listening, on, script, urls
 from exaplan.report.launch.service import Copy, Pool, Service, placed
 
 KV = {"bf16": "auto", "fp16": "auto", "fp8": "fp8", "nvfp4": "nvfp4"}
@@ -131,7 +131,7 @@ def _orchestra(service: Service) -> dict[str, Any]:
 def _line(service: Service, copy: Copy, step: int) -> str:
     """The command of a copy; of one on several hosts Slurm starts the ranks from the first."""
     cut, per = copy.pool.replica, len(copy.devices)
-    more = f'"$MODEL" --host 0.0.0.0 {argument("--port", copy.port)}'
+    more = " ".join(['"$MODEL"', *listening(service), argument("--port", copy.port)])
     if copy.hosts == 1:
         return f'{on(service, copy)}trtllm-serve {more} "${{{_args(copy.pool)}[@]}}"'
     if step:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from exaplan.answers import Priced
 from exaplan.answers.tax import PARTS, BreakEven, Tax, TaxPoint, TaxSide
 from exaplan.catalog import Catalog
 from exaplan.report import citing
 from exaplan.report.law.check import place_name
+from exaplan.report.money import paid
+from exaplan.report.money.paid import Paid
 from exaplan.report.money.prices import dollars
 from exaplan.report.screen import amount, heading, listed, percent, table
-from exaplan.report.sheets import NONE, parts_text, short_text
+from exaplan.report.sheets import NONE, parts_text
 from exaplan.report.verdicts import brief
 from exaplan.report.words import phrase, word
 
@@ -159,44 +160,50 @@ def _bar(start: float, end: float, scale: float) -> Text:
 def plans(side: TaxSide) -> list[list[str]]:
     """The reference plan and the local one, row by row."""
     ways = (side.reference, side.local)
-    return [[word(f"tax.rows.{name}"), *(ROW[name](way) if way else NONE for way in ways)] for name in ROW]
+    rows = [[word(f"tax.rows.{name}"), *(ROW[name](way) if way else NONE for way in ways)] for name in ROW]
+    return [row for row in rows if any(cell not in ("", NONE) for cell in row[1:])]
 
 
-def _where(priced: Priced) -> str:
+def _where(priced: Paid) -> str:
     return priced.cluster.site.name if priced.cluster else NONE
 
 
-def _chips(priced: Priced) -> str:
-    name = priced.cluster.chip.name if priced.cluster else "?"
-    return f"{priced.estimate.layout.chips:,} {name}"
+def _chips(priced: Paid) -> str:
+    return f"{paid.chips_of(priced):,} {paid.chip_of(priced) or '?'}"
 
 
-def _nodes(priced: Priced) -> str:
-    return f"{priced.nodes:,} {priced.cluster.node.name}" if priced.cluster else f"{priced.nodes:,}"
+def _nodes(priced: Paid) -> str:
+    name = f" {priced.cluster.node.name}" if priced.cluster else ""
+    return f"{paid.nodes(priced):,}{name}"
 
 
-def _price(priced: Priced) -> str:
-    taken = next((offer for offer in priced.offers if offer.terms == priced.terms), None)
-    parts = (taken.source, taken.date, taken.place) if taken else (priced.price_source,)
+def _price(priced: Paid) -> str:
+    taken = paid.taken(priced)
+    parts = (taken.source, taken.date, taken.place) if taken else (paid.price_source(priced),)
     return ", ".join(part for part in parts if part) or NONE
 
 
-def _cost(priced: Priced) -> str:
+def _cost(priced: Paid) -> str:
     low, high = priced.ranges.get("cost", (None, None))
     value = amount(priced.cost, "money")
     return value if low is None else word("tax.ends", value=value, low=amount(low, "money"), high=amount(high, "money"))
 
 
-def _made_of(priced: Priced) -> str:
-    taken = next((offer for offer in priced.offers if offer.terms == priced.terms), None)
+def _made_of(priced: Paid) -> str:
+    taken = paid.taken(priced)
     return parts_text(taken) if taken and taken.parts else NONE
 
 
-ROW = {
+def _engine(priced: Paid) -> str:
+    return paid.extra_rows(priced).get("engine", "")
+
+
+ROW: Mapping[str, Callable[[Paid], str]] = {
     "chips": _chips,
     "nodes": _nodes,
     "site": _where,
-    "layout": lambda priced: short_text(priced.estimate.layout),
+    "layout": paid.layout_text,
+    "engine": _engine,
     "time": lambda priced: amount(priced.time, "time"),
     "cost": _cost,
     "parts": _made_of,
@@ -271,12 +278,8 @@ def _series_row(point: TaxPoint, names: Sequence[str], cells_each: int) -> list[
 
 def _pair(side: TaxSide) -> str:
     """The chips of both plans, where the day kept its plans."""
-    chips = [_chip_name(way) for way in (side.reference, side.local)]
+    chips = [paid.chip_of(way) or NONE for way in (side.reference, side.local)]
     return " -> ".join(chips) if chips != [NONE, NONE] else NONE
-
-
-def _chip_name(priced: Priced | None) -> str:
-    return priced.cluster.chip.name if priced and priced.cluster else NONE
 
 
 def plot(points: Sequence[TaxPoint], names: Sequence[str]) -> list[str]:
@@ -339,6 +342,6 @@ def sources_of(tax: Tax) -> Iterator[str]:
     for side in tax.sides.values():
         for plan in (side.reference, side.local):
             if plan:
-                yield plan.price_source
+                yield paid.price_source(plan)
                 yield from (offer.source for offer in plan.offers if offer.terms == plan.terms)
     yield from (clause.source for verdict in tax.verdicts for clause in verdict.clauses[:1])

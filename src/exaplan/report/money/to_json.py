@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from exaplan.answers import SCHEMA_VERSION, Priced
+from exaplan.answers import SCHEMA_VERSION
 from exaplan.answers.owning import Item, Made, Owned
 from exaplan.answers.tax import PARTS, Tax, TaxPoint, TaxSide
 from exaplan.catalog import Catalog, Price
 from exaplan.catalog.prices import Reading
+from exaplan.report.money import paid
 from exaplan.report.provenance import program_version, source_json
-from exaplan.report.to_json import advice, fields_of, finite, layout_json, offer_json, plain, verdict_json
+from exaplan.report.to_json import advice, fields_of, finite, offer_json, plain, verdict_json
 
 STREET = "street"  # how the kinds of price begin that are facts only: no plan pays them
 
@@ -116,7 +117,7 @@ def point_json(point: TaxPoint, headline: str) -> dict[str, Any]:
 
 
 def _short(side: TaxSide) -> dict[str, Any]:
-    chips = {"reference": _chip(side.reference), "local": _chip(side.local)}
+    chips = {"reference": paid.chip_of(side.reference) or None, "local": paid.chip_of(side.local) or None}
     return {
         "tax": finite(side.tax),
         "range": [finite(side.low), finite(side.high)],
@@ -125,27 +126,23 @@ def _short(side: TaxSide) -> dict[str, Any]:
     }
 
 
-def _chip(priced: Priced | None) -> str | None:
-    return priced.cluster.chip.name if priced and priced.cluster else None
-
-
-def run_json(priced: Priced | None) -> dict[str, Any] | None:
+def run_json(priced: paid.Paid | None) -> dict[str, Any] | None:
     """A plan on one side of the tax."""
     if priced is None or priced.cluster is None:
         return None
-    cluster, layout = priced.cluster, priced.estimate.layout
+    cluster = priced.cluster
     return {
         "chip": cluster.chip.name,
-        "chips": layout.chips,
+        "chips": paid.chips_of(priced),
         "node": cluster.node.name,
-        "nodes": priced.nodes,
+        "nodes": paid.nodes(priced),
         "site": cluster.site.name,
-        "layout": layout_json(layout),
+        **paid.layout_of(priced),
         **{name: finite(getattr(priced, name)) for name in ("time", "cost", "energy", "carbon", "capital")},
         "terms": priced.terms or None,
         "range": {name: [finite(low), finite(high)] for name, (low, high) in priced.ranges.items()},
         "offers": [offer_json(offer) for offer in priced.offers],
-        "price_source": priced.price_source or None,
+        "price_source": paid.price_source(priced) or None,
     }
 
 
@@ -153,7 +150,7 @@ def _provenance(tax: Tax, catalog: Catalog) -> dict[str, Any]:
     used = {clause.source for verdict in tax.verdicts for clause in verdict.clauses}
     for side in tax.sides.values():
         plans = [plan for plan in (side.reference, side.local) if plan]
-        used |= {name for plan in plans for name in (plan.price_source, *(offer.source for offer in plan.offers))}
+        used |= {name for plan in plans for name in paid.sources(plan)}
     return {
         "inputs": plain(tax.ask),
         "version": program_version(),

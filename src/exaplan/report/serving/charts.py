@@ -152,7 +152,7 @@ def percentiles_chart(served: Served, run: Simulated) -> Chart | None:
     rows = [row for name in NAMES for row in _ranks(run, name)]
     if not rows:
         return None
-    promised = [
+    promised: list[dict[str, Any]] = [
         {"name": word(f"serving.metrics.{name}"), "value": value, "told": _promise(served, name, value)}
         for name, value in served.promise.given.items()
     ]

@@ -22,7 +22,12 @@ COLUMNS = ("kind", "model", "chip", "n_chips", "value_per_chip", "scenario", "no
 SEQUENCES = re.compile(r"^(?P<task>[\w-]+) max_num_seqs (?P<seqs>\d+)$")
 GENERATED = re.compile(r"^text-to-(image|video) batch ")
 # Formats of the checkpoints that are named so: Qwen's and DeepSeek's FP8 have a scale for each block of 128 x 128.
-FORMATS = ((r"^DeepSeek-(V3|R1)", "fp8-block"), (r"^Qwen.*-FP8$", "fp8-block"), (r"-FP8$", "fp8"), (r"^gpt-oss", "mxfp4"))
+FORMATS = (
+    (r"^DeepSeek-(V3|R1)", "fp8-block"),
+    (r"^Qwen.*-FP8$", "fp8-block"),
+    (r"-FP8$", "fp8"),
+    (r"^gpt-oss", "mxfp4"),
+)
 
 
 @dataclass(frozen=True)
@@ -114,5 +119,7 @@ def format_of(model: str) -> str:
 
 def family_of(model: str) -> str:
     """Architecture by size: a model without its release, its training and what else it looks at or listens to."""
-    name = re.sub(r"-(Instruct|Thinking|it|VL|Omni|BF16|FP8|v2|R1|V3\.1|0528|\d{4})(?=-|$)", "", model, flags=re.IGNORECASE)
+    name = re.sub(
+        r"-(Instruct|Thinking|it|VL|Omni|BF16|FP8|v2|R1|V3\.1|0528|\d{4})(?=-|$)", "", model, flags=re.IGNORECASE
+    )
     return re.sub(r"^Llama-3\.\d", "Llama-3", name).lower()

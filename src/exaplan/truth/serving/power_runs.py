@@ -87,7 +87,9 @@ def posed(model: str, chip: str, replica: Replica, formats: Formats, seqs: int, 
         cluster = shelf.assemble(found, replica.chips, shelf.default_node(found))
         settings = Settings(ENGINE, formats, max_seqs=seqs, max_tokens=MAX_TOKENS)
         engine = fitted(shelf.engine(ENGINE), found)
-        return serve(shelf.model(serving_names.model(model) or model), cluster, engine, settings, replica, tune=ServeTuning())
+        return serve(
+            shelf.model(serving_names.model(model) or model), cluster, engine, settings, replica, tune=ServeTuning()
+        )
     except InputError as error:
         raise Skip(error.problem) from error
 
@@ -160,4 +162,3 @@ def output_of(item: Powered, outputs: Mapping[str, Mapping[str, float]]) -> floa
         raise Skip(f"task {item.task} is not known: its answers have no length")
     of_task = outputs[item.task]
     return float(of_task.get(item.model, of_task["any"]))
-
