@@ -1,6 +1,7 @@
 """Line charts as SVG without any library: panels side by side, each with its axes, lines and their names.
 
-A chart is plain data, so that it can be kept as JSON: {"title", "panels": [{"title", "x", "y", "log" (y is logarithmic),
+A chart is plain data, so that it can be kept as JSON: {"title", "panels": [{"title", "x", "y", "log", "logx" (y, x are
+logarithmic), "steps" (stairs),
 "series": {name: [[x, y], ...]}}]}.
 """
 
@@ -72,7 +73,8 @@ def scales(panel: Panel, left: float) -> tuple[Scale, Scale]:
     low = min(ys) / 1.2 if log else min(0.0, *ys)
     high = panel.get("top", max(ys) * (1.2 if log else 1.05))
     bottom = HEAD + HEIGHT - BOTTOM
-    return Scale(min(xs), max(xs), left + LEFT, left + WIDTH - RIGHT), Scale(low, high, bottom, HEAD + TOP, log)
+    across = Scale(min(xs), max(xs), left + LEFT, left + WIDTH - RIGHT, bool(panel.get("logx")))
+    return across, Scale(low, high, bottom, HEAD + TOP, log)
 
 
 def frame(panel: Panel, x: Scale, y: Scale) -> Iterable[str]:

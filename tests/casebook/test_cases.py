@@ -91,6 +91,16 @@ FOUND = {
     "tax-until-substitutes": "not computable",
     "tigris-billions": "holds",
     "two-trillion-consultancy": "misattributed",
+    # claims about serving, of other sources than the two articles
+    "ascend-910b-decode": "garbled",
+    "deepseek-margin": "holds",
+    "deepseek-node-decode": "not sourced",
+    "deepseek-node-prefill": "holds",
+    "kv-of-ten-million": "wrong",
+    "llama-70b-two-4090": "holds",
+    "mistral-4090-memory": "wrong",
+    "mistral-4090-speed": "wrong",
+    "scout-on-one-h100": "garbled",
 }
 
 

@@ -87,6 +87,7 @@ def test_prompts_are_read_on_every_rank() -> None:
     [
         ({"field": "colour"}, "an iteration has no `colour`"),
         ({"field": "time", "seqs": "many"}, "`seqs` = many is no number"),
+        ({"field": "time", "seqs": 0}, "does nothing"),
         ({"field": "time", "tp": -1}, "`tp` = -1 is no number"),
         ({"field": "time", "engine": "vlm"}, "unknown engine `vlm`"),
         ({"field": "time", "weights": "fp3"}, "fp3"),

@@ -29,7 +29,8 @@ WANTED = [
     "Ascend-910B1", "Ascend-910B2", "Ascend-910B3", "Ascend-910B4", "Ascend-910C", "Ascend-950PR", "BR100", "BR104",
     "MTT-S4000", "TPU-v2", "TPU-v3", "TPU-v4", "TPU-v5e", "TPU-v5p", "TPU-v6e", "TPU-v7", "Trainium2",
     "Inferentia2", "WSE-3", "Groq", "M2-Ultra", "M3-Ultra", "AGX-Orin", "AGX-Thor", "Dojo-D1", "FSD-HW3",
-    "DGX-Spark-GB10",
+    "DGX-Spark-GB10", "RTX3070", "RTX3080", "RTX3080Ti", "RTX3090Ti", "RTX4070Ti", "RTX4000Ada", "RTX5000Ada",
+    "RTX6000Ada", "A6000", "GH200-144GB", "B60", "Apple M1 7c", "Apple M1 Max 32c", "Apple M2 Ultra 60c", "M3-Max",
 ]  # fmt: skip
 
 

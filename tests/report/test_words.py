@@ -177,6 +177,7 @@ SYMBOLS = (
     "kg/oz",
     "1/s",
     "FLOP",
+    "B",
     "FLOP/s",
     "H100e",
     "MW",

@@ -229,7 +229,8 @@ def make_batch(rows: Sequence[tuple[Any, Ask]]) -> Any:
         for i in range(len(cases)):
             t = tunings[i]
             tune = ServeTuning(
-                t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14], t[15]
+                t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14], t[15],
+                t[16], t[17],
             )
             out[i, 0], out[i, 1] = asked(cases[i], asks[i], tune)
 

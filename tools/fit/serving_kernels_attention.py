@@ -32,7 +32,7 @@ time = common.compiled(attention.decode_kind_time)
 def times(b, context, h, kv, d, window, width, peak, bandwidth, c, pad):  # type: ignore[no-untyped-def]
     out = np.empty(len(b))
     for i in range(len(b)):
-        row = np.zeros(30)
+        row = np.zeros(attention.COLUMNS)
         row[1], row[2], row[3], row[4] = h[i], d[i], d[i], window[i]
         row[6], row[7] = 2.0 * width * kv[i] * d[i], 4.0 * h[i] * d[i]
         row[9], row[10], row[11], row[12] = c[1] * peak[i], c[0] * bandwidth[i], c[2], c[4]
@@ -138,7 +138,7 @@ LATENT, ROPE = 512.0, 64.0  # DeepSeek-V3's compressed cache
 def mla_times(b, context, h, peak, bandwidth, c):  # type: ignore[no-untyped-def]
     out = np.empty(len(b))
     for i in range(len(b)):
-        row = np.zeros(30)
+        row = np.zeros(attention.COLUMNS)
         row[1], row[2], row[3] = h[i], LATENT + ROPE, LATENT
         row[6], row[7] = 2.0 * (LATENT + ROPE), 2.0 * h[i] * (2.0 * LATENT + ROPE)
         row[9], row[10], row[11], row[12] = c[1] * peak[i], c[0] * bandwidth[i], c[2], c[4]

@@ -28,8 +28,8 @@ WIDTHS = {
 INT8 = {"a100_sxm": 624e12, "h100_sxm": 1978.9e12, "h200_sxm": 1978.9e12, "l40s": 733e12}
 # Fall-back kernels of block-scaled FP8 for odd shapes, up to fifty times slower: not what is served.
 LEFT_OUT = "CutlassFp8Block|TritonFp8Block|FlashInferFp8Block"
-# Second-level cache [B] of chips whose tables show it: a matrix that fits in it was read from there, run after run, as no
-# layer of a model is. Rows between a tiny matrix and it are left out.
+# Second-level cache [B] of chips whose tables show it: a matrix that fits in it was read from there, run after run, as
+# no layer of a model is. Rows between a tiny matrix and it are left out.
 CACHES = {"l40s": 96e6, "rtx_pro_6000_server": 128e6}
 TINY = 4e6
 TILES = ((64.0, 128.0), (128.0, 128.0), (64.0, 256.0), (128.0, 256.0))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
+from importlib.resources import files
 from typing import Any, NamedTuple
 
 from exaplan.catalog import fits
@@ -45,7 +48,7 @@ def kv_bytes(name: str) -> float:
 
 
 # Architectures that were measured for serving under another name, or whose nearest measured relative differs from
-# training's (catalog/fits.py INHERIT): the consumer and embedded Blackwell chips have no tcgen05 matrix engine and GDDR7
+# training's (catalog/fits.py INHERIT): consumer and embedded Blackwell chips have no tcgen05 matrix engine, and GDDR7
 # or LPDDR5X, as the measured RTX PRO 6000.
 NAMED = {
     "blackwell-consumer": "blackwell_rtx",
@@ -137,6 +140,62 @@ def small_reduce(engine: str, architecture: str) -> ReduceFit:
     return ReduceFit(**values_of("serving_reduce", family if family in curves else known))
 
 
+# Intervals of a prediction over its value [ratios] where no calibrated run tells: what uncalibrated kernels reach on
+# published serving rows (own estimate: about 16% mean error of TPOT, 50% of TTFT).
+WIDE = {"ttft": (0.55, 1.9), "tpot": (0.75, 1.35), "latency": (0.7, 1.45), "throughput": (0.72, 1.35)}
+
+
+def effects(engine: str, architecture: str, formats: str, experts: bool) -> tuple[str, ...]:
+    """Names of the fitted effects that apply to a case."""
+    return (
+        f"engine={engine}",
+        f"architecture={architecture}",
+        f"format={formats}",
+        f"experts={experts}".lower(),
+        f"stack={engine}/{architecture}",
+    )
+
+
+@cache
+def calibration(fold: str = "") -> Mapping[str, Any]:
+    """What was fitted on published serving rows, of a cross-validation fold where one is named; {} before any fit."""
+    folder = files("exaplan").joinpath("data", "fits")
+    path = folder.joinpath("serving_folds.json" if fold else "serving.yaml")
+    if not path.is_file():
+        return {}
+    found: Mapping[str, Any] = (
+        json.loads(path.read_text("utf-8"))["folds"][fold] if fold else yaml_data("fits/serving.yaml")
+    )
+    return found
+
+
+def composed(coefficients: Mapping[str, Mapping[str, float]], applying: tuple[str, ...]) -> ServeTuning:
+    """ServeTuning from {field: {"base": log, effect: log, ...}}; a field that was not fitted keeps its prior."""
+    values = {}
+    for field, entry in coefficients.items():
+        value = math.exp(entry["base"] + sum(entry.get(effect, 0.0) for effect in applying))
+        values[field] = min(1.0, value) if field == "overlap" else value
+    return ServeTuning(**values)
+
+
+@lru_cache(maxsize=4096)
 def tuning(engine: str, architecture: str, formats: str = "bf16", experts: bool = False, fold: str = "") -> ServeTuning:
     """How an engine departs from isolated kernels (data/fits/serving.yaml); priors where nothing is fitted."""
-    return ServeTuning()
+    found = calibration(fold)
+    if not found:
+        return ServeTuning()
+    return composed(found["coefficients"], effects(engine, architecture, formats, experts))
+
+
+@lru_cache(maxsize=4096)
+def ranges(
+    engine: str, architecture: str, formats: str = "bf16", experts: bool = False, fold: str = ""
+) -> Mapping[str, tuple[float, float]]:
+    """Quantity -> 80% interval over its prediction [ratios]; of the engine and architecture, else of the engine, else
+    of all (data/fits/serving.yaml: ranges {key: {quantity: [low, high]}})."""
+    known: Mapping[str, Any] = calibration(fold).get("ranges", {})
+    applying = effects(engine, architecture, formats, experts)
+    made = {name: (low, high) for name, (low, high) in WIDE.items()}
+    for key in ("all", f"engine={engine}", applying[-1]):
+        made |= {name: (float(pair[0]), float(pair[1])) for name, pair in known.get(key, {}).items()}
+    return made

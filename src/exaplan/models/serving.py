@@ -16,7 +16,8 @@ class Cache:
 
     heads [query heads], kv_heads, key, value [elements per head], latent [elements of the compressed form of MLA, 0 =
     none], window [tokens, 0 = all], state [elements per sequence: a recurrent state], top [tokens that a sparse layer
-    reads, 0 = all], index [elements per token that its indexer keeps].
+    reads, 0 = all], index [elements per token that its indexer keeps],
+    scored [elements that the indexer multiplies per query and key].
     """
 
     layers: int
@@ -30,6 +31,7 @@ class Cache:
     state: int = 0
     top: int = 0
     index: int = 0
+    scored: int = 0
 
 
 def whole(model: Model, name: str) -> int:
@@ -62,6 +64,7 @@ def attention_cache(model: Model, operator: Operator, times: int) -> Cache:
         window=operator.window,
         top=whole(model, "sparse_top"),
         index=whole(model, "index_dim"),
+        scored=whole(model, "index_heads") * whole(model, "index_dim"),
     )
 
 

@@ -11,9 +11,10 @@ from exaplan.perf.serving.inputs import Row, Table
 # COUNT layers; HEADS, KEY [elements of q and k], VALUE [of v] in decode; WINDOW, TOP [tokens, 0 = all];
 # CACHE [B of cache per token], STATE [B per sequence beside: q, output, recurrent state], INDEX [B per token that a
 # sparse indexer reads], and the curves: RATE [FLOP/s], STREAM [B/s], FLOOR [s], CORNER, PAD [query heads that a tile
-# takes at least], SEQUENCE [s per sequence] of decode, P_CUT [ranks that share a prompt], P_RING [s per token that goes round],
-# WIDTH [tokens per sequence], SCALE, P_SCALE [factors of tuning];
-# P_* of prompts: HEADS, KEY, VALUE, RATE, RAMP [keys], STREAM, FLOOR, CORNER, TILE, TAIL [blocks], UP [s per past token]
+# takes at least], SEQUENCE [s per sequence] of decode, WIDTH [tokens per sequence], SCALE, P_SCALE [factors of tuning];
+# P_* of prompts: HEADS, KEY, VALUE, RATE, RAMP [keys], STREAM, FLOOR, CORNER, TILE, TAIL [blocks], UP [s per past
+# token], CUT [ranks that share a prompt], RING [s per token whose keys and values go round them];
+# SCORED [elements that a sparse indexer multiplies per query and key]
 (
     COUNT,
     HEADS,
@@ -47,12 +48,13 @@ from exaplan.perf.serving.inputs import Row, Table
     SEQUENCE,
     P_CUT,
     P_RING,
-) = range(32)
-COLUMNS = 32
+    SCORED,
+) = range(33)
+COLUMNS = 33
 
 
 def seen(context: float, window: float, top: float) -> float:
-    """Tokens of the cache that a query reads [tokens], of ``context``: a window's, or the top ones of a sparse layer."""
+    """Tokens of ``context`` that a query reads: those of a window, or the top ones of a sparse layer. [tokens]"""
     if window > 0.0:
         context = min(context, window)
     return min(context, top) if top > 0.0 else context
@@ -71,6 +73,7 @@ def decode_kind_time(row: Row, seqs: float, context: float) -> float:
     moved = seqs * (keys * row[CACHE] + row[STATE] + context * row[INDEX])
     together = max(row[WIDTH] * row[HEADS] / row[KV_HEADS], row[PAD])
     flops = 2.0 * seqs * keys * row[KV_HEADS] * together * (row[KEY] + row[VALUE])
+    flops += 2.0 * seqs * context * row[WIDTH] * row[SCORED]
     fixed = row[FLOOR] + seqs * row[SEQUENCE]
     return fixed + smooth_max(moved / row[STREAM], flops / row[RATE], row[CORNER])
 
@@ -106,6 +109,7 @@ def prompt_kind_time(row: Row, chunk: float, past: float) -> float:
     ring = seen(past + chunk, row[WINDOW], row[TOP]) * row[P_RING]
     keys = prompt_keys(chunk, past, row[WINDOW], row[TOP], row[P_TILE])
     flops = 2.0 * row[P_HEADS] * chunk * keys * (row[P_KEY] + row[P_VALUE])
+    flops += 2.0 * chunk * (past + 0.5 * chunk) * row[SCORED]
     rate = row[P_RATE] * keys / (keys + row[P_RAMP])
     blocks = row[P_HEADS] * max(1.0, chunk / row[P_TILE])
     idle = 1.0 + row[P_TAIL] / blocks

@@ -183,8 +183,8 @@ class ServeHardware(NamedTuple):
     """One chip and its links, for serving.
 
     high, low: rates for 16-bit products and for those in the format of the weights; gemm, gemm_low, grouped: their
-    curves. small: engine's own all-reduce; inner, outer: NCCL in and beyond the scale-up domain; experts, quick: exchange of tokens, normal and
-    low-latency. domain [chips], link, network [B/s per chip, one direction].
+    curves. small: engine's own all-reduce; inner, outer: NCCL in and beyond the scale-up domain; experts, quick:
+    exchange of tokens, normal and low-latency. domain [chips], link, network [B/s per chip, one direction].
     """
 
     high: ChipRates

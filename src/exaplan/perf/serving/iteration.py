@@ -16,9 +16,9 @@ def looked_up(entries: Vector, tokens: float, knee: float, stride: float) -> flo
     last = entries.shape[0] - 1
     if place >= last:
         end = last if last <= knee else knee + (last - knee) * stride
-        return entries[last] * max(1.0, tokens / end) if last > 0 else entries[last]
+        return float(entries[last]) * max(1.0, tokens / end) if last > 0 else float(entries[last])
     low = int(place)
-    return entries[low] + (place - low) * (entries[low + 1] - entries[low])
+    return float(entries[low] + (place - low) * (entries[low + 1] - entries[low]))
 
 
 def parts(table: StepTable, pieces: float) -> float:
@@ -70,7 +70,7 @@ def iteration_time(
     chip = looked_up(table.linear, rank_tokens, table.knee, table.stride)
     chip += looked_up(table.experts, tokens / batches, table.knee, table.stride)
     chip += decode_attention_time(table, seqs, context) + prefill / max(1.0, min(ranks, chunks))
-    chip += looked_up(table.head, math.ceil(outputs / ranks), 1e12, 1.0)
+    chip += looked_up(table.head, math.ceil(outputs / ranks) * table.width, 1e12, 1.0)
     chip += looked_up(table.draft, own, 1e12, 1.0)
     host = host_time(table.host, seqs, chunks)
     return max(chip + (1.0 - table.host.overlap) * host, host)

@@ -61,5 +61,5 @@ def kind_row(
         decode.rate * hw.high.peak, decode.memory * hw.high.bandwidth, decode.floor, decode.corner,
         prompts, cache.key, cache.value, rate, fit.ramp, stream, fit.floor, fit.corner, fit.tile,
         fit.tail * hw.high.processors, up, queries, tune.attention_decode, tune.attention_prefill,
-        together, decode.pad, decode.sequence, cp, ring,
+        together, decode.pad, decode.sequence, cp, ring, cache.scored,
     ]  # fmt: skip

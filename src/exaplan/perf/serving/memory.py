@@ -53,8 +53,8 @@ def cache_room(
     """Bytes for the cache.
 
     of_free (TensorRT-LLM): share (memory - weights - activations - reserve). Else the share is of the whole memory, and
-    weights, and where ``inside`` activations and reserve (vLLM), come out of it; SGLang's static share holds weights and
-    cache alone, the rest runs beside it.
+    weights, and where ``inside`` activations and reserve (vLLM), come out of it; SGLang's static share holds weights
+    and cache alone, the rest runs beside it.
     """
     if of_free:
         return share * (memory - weights - activations - reserve)

@@ -73,7 +73,7 @@ def split(ranks: int, domain: int) -> tuple[float, float]:
     return float(inner), float(ceil(ranks / inner))
 
 
-def row(kind: int, term: str, count: float, side: int = OWN, **values: float) -> list[float]:
+def row(kind: int, term: str, count: float, side: float = OWN, **values: float) -> list[float]:
     """One row; what is left out: 1 row per token, 1 group, 16-bit weights and inputs, 1 rank."""
     base = {"rows": 1.0, "n": 0.0, "k": 0.0, "groups": 1.0, "experts": 1.0, "top": 1.0, "low": 0.0, "weight": 2.0}
     full = base | {"given": 2.0, "moved": 0.0, "ranks": 1.0, "outer": 1.0} | values

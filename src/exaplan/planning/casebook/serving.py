@@ -81,6 +81,9 @@ def step(ask: Question) -> Found:
     name, ranks = ask.text("field"), float(case.replica.dp)
     prompt = _number(ask, "prompt", 0.0)
     seqs, context = _number(ask, "seqs", 0.0 if prompt else 1.0), _number(ask, "context", 1024.0)
+    if not prompt and not seqs:
+        hint = "give `seqs` or `prompt`, one of them above zero"
+        raise InputError("an iteration without sequences and prompts does nothing", hint=hint, place=ask.place)
     shape = Shape(prompt * ranks, _number(ask, "past", 0.0), ranks if prompt else 0.0, seqs, seqs * context)
     time = iteration(case, shape)
     work = prompt * ranks + seqs

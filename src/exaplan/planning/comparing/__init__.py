@@ -27,6 +27,9 @@ def compare(
     if first["kind"] != second["kind"]:
         problem = f"{files[0]} is a plan for {first['kind']}, {files[1]} one for {second['kind']}"
         raise InputError(problem, hint="compare two plans of one kind", place=Place(files[1], field="kind"))
+    if first.get("verb") != second.get("verb"):
+        problem = f"{files[0]} is a {first.get('verb')} document, {files[1]} a {second.get('verb')} document"
+        raise InputError(problem, hint="compare two of one verb", place=Place(files[1], field="verb"))
     choices, figures = choices_of(first, second), changes_of(first, second)
     inputs, made = inputs_of(first, second), made_of(first, second)
     parts = (choices, tuple(item for item in figures if differ(item.a, item.b)), inputs)

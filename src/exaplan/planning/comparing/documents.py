@@ -12,6 +12,8 @@ from exaplan.planning.comparing.parts import Change, Difference, Figures
 CHOICES = ("chip", "chips", "node", "nodes", "fabric", "site", "terms")
 FIGURES = ("time", "cost", "capital", "energy", "carbon", "memory", "power")
 METRICS = ("tokens", "step_time", "mfu", "goodput")
+UNSAID = ("set",)  # of an engine: which of its values the plan fixes, told by the inputs
+SERVING = "serving"  # the kind of plan whose metrics are those that its promise names
 MADE = ("version", "catalogue", "fits", "seed")  # of the provenance: what a document was made with
 
 
@@ -42,23 +44,27 @@ def choices_of(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Dif
     """What the best plans choose differently: hardware, place, terms, and each field of the layout."""
     a, b = first["plans"][0], second["plans"][0]
     pairs = [(name, a.get(name), b.get(name)) for name in CHOICES]
-    names = dict.fromkeys([*a["layout"], *b["layout"]])
-    pairs += [(f"layout.{name}", a["layout"].get(name), b["layout"].get(name)) for name in names]
+    for part in ("layout", "prefill", "engine"):
+        mine, other = ({} if plan.get(part) is None else plan[part] for plan in (a, b))
+        if isinstance(mine, Mapping) and isinstance(other, Mapping):
+            names = [name for name in dict.fromkeys([*mine, *other]) if name not in UNSAID]
+            pairs += [(f"{part}.{name}", mine.get(name), other.get(name)) for name in names]
     return tuple(Difference(*pair) for pair in pairs if pair[1] != pair[2])
 
 
 def changes_of(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Change, ...]:
     """Every figure that one of the best plans has."""
     a, b = first["plans"][0], second["plans"][0]
-    told, other = figures_of(a), figures_of(b)
-    pairs = [(name, told.get(name), other.get(name)) for name in (*FIGURES, *METRICS)]
+    told, other = figures_of(a, first["kind"]), figures_of(b, first["kind"])
+    names = (*FIGURES, *METRICS) if first["kind"] != SERVING else (*told, *(name for name in other if name not in told))
+    pairs = [(name, told.get(name), other.get(name)) for name in names]
     known = [pair for pair in pairs if pair[1] is not None or pair[2] is not None]
     return tuple(Change(name, x, y, _ratio(x, y), _overlap(a, b, name)) for name, x, y in known)
 
 
-def figures_of(plan: Mapping[str, Any]) -> Figures:
+def figures_of(plan: Mapping[str, Any], kind: str = "training") -> Figures:
     """The figures that one plan of a document speaks of; None: it says that they are unknown."""
-    both = ((FIGURES, plan), (METRICS, plan["metrics"]))
+    both = ((FIGURES, plan), (tuple(plan["metrics"]) if kind == SERVING else METRICS, plan["metrics"]))
     return {name: _number(part[name]) for names, part in both for name in names if name in part}
 
 

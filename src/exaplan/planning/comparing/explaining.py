@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from exaplan.answers import Answer
-from exaplan.ask import parse
+from exaplan.answers.serving import Served
+from exaplan.ask import ServeAsk, parse
 from exaplan.catalog import Catalog
 from exaplan.errors import ExaplanError
-from exaplan.planning.comparing.documents import figures_of
+from exaplan.planning.comparing.documents import FIGURES, figures_of
 from exaplan.planning.comparing.parts import TOLERANCE, Figures, Flat, Moved, differ
 from exaplan.planning.comparing.questions import Input, flat, movable, moved, nested
 
@@ -32,24 +33,26 @@ class Explained(NamedTuple):
 Solve = Callable[[Flat], "Figures | str"]
 
 
-def solver(catalog: Catalog) -> Solve:
+def solver(catalog: Catalog, verb: str = "plan") -> Solve:
     """Question -> figures of its best plan, or why it has none; each is solved once."""
     known: dict[str, Figures | str] = {}
 
     def solve(question: Flat) -> Figures | str:
         key = json.dumps(nested(question), sort_keys=True, default=str)
         if key not in known:
-            known[key] = _solved(nested(question), catalog)
+            known[key] = _solved(nested(question), catalog, verb)
         return known[key]
 
     return solve
 
 
-def _solved(question: Mapping[str, Any], catalog: Catalog) -> Figures | str:
-    from exaplan.planning import estimate, plan
+def _solved(question: Mapping[str, Any], catalog: Catalog, verb: str) -> Figures | str:
+    from exaplan.planning import estimate, plan, simulate
 
     try:
         ask = parse(question)
+        if isinstance(ask, ServeAsk):
+            return served(simulate(ask, catalog) if verb == "simulate" else plan(ask, catalog, 1))
         whole = ask.whole_layout() is not None and not ask.open_count
         return answered(estimate(ask, catalog) if whole else plan(ask, catalog, 1))
     except ExaplanError as error:
@@ -63,12 +66,18 @@ def answered(answer: Answer) -> Figures:
     return told | {name: getattr(best.estimate, name) for name in ("memory", "power", "step_time", "mfu")}
 
 
+def served(answer: Served) -> Figures:
+    """The figures of the best plan of a serving answer, by the names of the document."""
+    best = answer.plans[0]
+    return {name: getattr(best, name) for name in FIGURES} | dict(best.metrics)
+
+
 def explain(first: Mapping[str, Any], second: Mapping[str, Any], catalog: Catalog, files: tuple[str, str]) -> Explained:
     """Solve both questions again; where the numbers come out, move one input after the other."""
-    solve = solver(catalog)
+    solve = solver(catalog, str(first.get("verb", "plan")))
     questions = [flat(document["provenance"]["inputs"]) for document in (first, second)]
     again = [solve(question) for question in questions]
-    told = [figures_of(document["plans"][0]) for document in (first, second)]
+    told = [figures_of(document["plans"][0], first["kind"]) for document in (first, second)]
     notes = [text for each in zip(files, again, told, strict=True) if (text := _off(*each))]
     a, b = again
     if notes or isinstance(a, str) or isinstance(b, str):
@@ -146,17 +155,22 @@ def _step(solve: Solve, now: Flat, goal: Flat, piece: Input, left: list[Input], 
 
 def _factors(start: Figures, end: Figures) -> dict[str, float]:
     """Figure -> its value at the end over that at the start; only where both are known and above 0. [ratio]"""
-    pairs = {name: (start[name] or 0.0, end[name] or 0.0) for name in EXPLAINED}
+    pairs = {name: (start.get(name) or 0.0, end.get(name) or 0.0) for name in names_of(start, end)}
     return {name: after / before for name, (before, after) in pairs.items() if before > 0.0 and after > 0.0}
+
+
+def names_of(a: Figures, b: Figures) -> list[str]:
+    """The figures that shares are worked out of: of training a few, of serving all that there are."""
+    return [*dict.fromkeys((*a, *b))] if "step_time" not in a else [*EXPLAINED]
 
 
 def shared(moves: list[Moved], a: Figures, b: Figures) -> tuple[Moved, ...]:
     """The moves with each one's part of all their movement, for the figures that differ between a and b."""
     answered_ones = [item for item in moves if not item.refused]
     out = {id(item): dict[str, float]() for item in moves}
-    for name in EXPLAINED:
+    for name in names_of(a, b):
         way = [abs(math.log(item.factor[name])) for item in answered_ones if name in item.factor]
-        if differ(a[name], b[name]) and len(way) == len(answered_ones) and sum(way) > TOLERANCE:
+        if differ(a.get(name), b.get(name)) and len(way) == len(answered_ones) and sum(way) > TOLERANCE:
             for item, length in zip(answered_ones, way, strict=True):
                 out[id(item)][name] = length / sum(way)
     return tuple(replace(item, share=out[id(item)]) for item in moves)

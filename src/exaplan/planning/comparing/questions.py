@@ -21,6 +21,8 @@ TOGETHER = (
     ("work.method", "work.rank", "work.targets"),
     ("cluster.chip", "cluster.node", "cluster.name", "cluster.fleet"),
     ("limits.deadline", "start"),
+    ("work.rate", "work.users", "work.trace", "work.think", "work.arrivals", "work.burst"),
+    ("work.turns", "work.history", "work.keep"),
 )
 WITH_HARDWARE = ("cluster.count", "cluster.terms")  # where a cluster of the catalogue or a fleet says them, too
 APART = ("work", "cluster", "limits")  # parts whose fields are moved one by one; others move whole
@@ -68,7 +70,7 @@ def _together(name: str, a: Flat, b: Flat) -> tuple[str, ...]:
     hardware: tuple[str, ...] = TOGETHER[2]
     if any(question.get(key) for question in (a, b) for key in ("cluster.name", "cluster.fleet")):
         hardware += WITH_HARDWARE
-    groups = (*TOGETHER[:2], hardware, TOGETHER[3])
+    groups = (*TOGETHER[:2], hardware, *TOGETHER[3:])
     return next((group for group in groups if name in group), (name,))
 
 

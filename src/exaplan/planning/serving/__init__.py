@@ -103,7 +103,7 @@ def _capacity(desk: Desk, item: Drafted) -> float | None:
         return item.held.rate
     margin = margin_of(item.setup.copy, asked.upper)
     found = Sizer(desk.bench, asked.promise).greatest(item.setup, margin, 1.1 * asked.traffic.rate)
-    return found.rate if found else asked.traffic.rate
+    return max(found.rate or 0.0, asked.traffic.rate) if found else asked.traffic.rate
 
 
 def provenance(desk: Desk, best: Drafted) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def why(desk: Desk, spot: Spot, best: Drafted) -> str:
         worst = max(given(goal.bounds), key=lambda name: excess(item.made, name, goal.bounds))
         return f"misses {worst}: {told(item.made, worst, goal)} at the nearest, {item.cluster.count:,} chips"
     if not desk.shop.copies(spot.kind):
-        return "the model does not fit its memory"
+        return desk.shop.reasons.get(spot.kind.name, "the model does not fit its memory")
     if spot.failed:
         worst = max(spot.failed[0].excess, key=lambda name: spot.failed[0].excess[name], default="throughput")
         return f"misses the promise of {worst} on the chips that are to be had"

@@ -71,6 +71,7 @@ class Shop:
         self.rejected: Counter[str] = Counter()
         self.considered = 0
         self.by_kind: Counter[str] = Counter()
+        self.reasons: dict[str, str] = {}
         self.spent = 0.0
         self.room = 1.0
         self._known: dict[tuple[object, ...], Copy | None] = {}
@@ -104,6 +105,7 @@ class Shop:
             case = cases.serve(asked.model, cluster, kind.engine, settings, replica, asked.traffic, draft=asked.draft)
         except InputError as error:
             self.rejected[error.problem] += 1
+            self.reasons[kind.name] = error.problem
             if asked.ask.chips and len(asked.ask.chips) == 1 and not asked.ask.fleet:
                 raise
             return None

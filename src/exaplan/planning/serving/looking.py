@@ -22,7 +22,8 @@ PER_CUT = 2  # settings of one cut among them
 
 class Looked(NamedTuple):
     """A copy with the point of its greatest load, the copies that the ask may need, and what they may cost by the
-    objective (USD/s, chips, W): a guess, good for ranking alone."""
+    objective (USD/s, chips, W; where the chips or the load are open to each other, per request/s): a guess, good for
+    ranking alone."""
 
     copy: Copy
     point: Point
@@ -55,7 +56,9 @@ def look(asked: Question, copy: Copy, promise: Promise) -> Looked | None:
     if point is None:
         return None
     first = copies_for(asked, copy, point)
-    return Looked(copy, point, first, first * copy.chips * unit(asked, copy.kind))
+    whole = first * copy.chips * unit(asked, copy.kind)
+    by_rate = asked.open_load or copy.kind.fixed or asked.ask.layout.replicas is not None
+    return Looked(copy, point, first, whole / (first * point.rate) if by_rate else whole)
 
 
 def copies_for(asked: Question, copy: Copy, point: Point) -> int:

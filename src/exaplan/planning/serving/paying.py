@@ -27,12 +27,16 @@ FIRST = ("missed", "cost")
 
 @dataclass(frozen=True, eq=False)
 class Drafted:
-    """A deployment that was sized, at one place, with what it takes of money and power. made: one period of it; missed:
-    limits that it breaks."""
+    """A deployment that was sized, at one place, with what it takes of money and power.
+
+    made: one period of it; missed: limits that it breaks; work: what its figures are compared by: the requests of the
+    period where no load is asked, else one.
+    """
 
     held: Held
     made: Draft
     missed: tuple[str, ...]
+    work: float = 1.0
 
     @property
     def setup(self) -> Setup:
@@ -68,7 +72,8 @@ def everywhere(asked: Question, held: Held, quotes: tuple[Quote, ...] | None = N
         )
         watts = None if each is None else metered(cluster, each)
         made = _draft(asked, held, option, watts)
-        yield Drafted(held, made, missed(made, asked.goal.bounds))
+        work = held.run.throughput["requests"] * asked.period if asked.open_load else 1.0
+        yield Drafted(held, made, missed(made, asked.goal.bounds), max(work, 1e-9))
 
 
 def _draft(asked: Question, held: Held, option: Option, watts: float | None) -> Draft:
@@ -134,15 +139,14 @@ def metered(cluster: Cluster, chip: float) -> float:
 
 
 def value_of(item: Drafted, goal: Goal) -> float | None:
-    """What the objective makes small: USD, chips, J or kg of a period, or minus the requests/s. None: unknown."""
-    made = item.made
-    if goal.objective == "chips":
-        return float(item.cluster.count)
+    """What the objective makes small: USD, chips, J or kg of a period (of a request, where no load is asked), or minus
+    the requests/s. None: unknown."""
     if goal.objective == "throughput":
         return -item.held.run.throughput["requests"]
-    if goal.objective == "energy":
-        return made.energy
-    return made.carbon if goal.objective == "carbon" else made.cost_high
+    made = item.made
+    known = {"chips": float(item.cluster.count), "energy": made.energy, "carbon": made.carbon}
+    found = known.get(goal.objective, made.cost_high)
+    return None if found is None else found / item.work
 
 
 def rank_of(item: Drafted, goal: Goal) -> tuple[float, ...]:

@@ -30,7 +30,7 @@ def refusal(desk: Desk, tried: Sequence[Kind], spots: Sequence[Spot]) -> Exaplan
         return does_not_fit(desk, tried)
     drafts = [item for spot in spots for item in spot.drafts]
     if drafts:
-        return unmet([item.made for item in drafts], asked.goal, f"{subject} meets")
+        return unmet([item.made for item in drafts], replace(asked.goal, upper=False), f"{subject} meets")
     if any(spot.looked for spot in spots) or asked.ask.work.disaggregated:
         return _too_few(desk, tried, spots, subject)
     return _too_slow(desk, copies, subject)
@@ -135,7 +135,7 @@ def _too_few(desk: Desk, tried: Sequence[Kind], spots: Sequence[Spot], subject: 
     wide = [item for spot in solve(desk, free, asked.promise, goal) for item in spot.drafts]
     if wide:
         bounds = replace(asked.goal.bounds, count=max(kind.most for kind in tried))
-        return unmet([item.made for item in wide], replace(asked.goal, bounds=bounds), f"{subject} meets")
+        return unmet([item.made for item in wide], replace(asked.goal, bounds=bounds, upper=False), f"{subject} meets")
     return (
         _missed(desk, tested, subject)
         if tested

@@ -112,9 +112,9 @@ def _compared(solved: Solved, limit: str, step: str, goal: Goal, best: Drafted) 
 
 
 def shown_value(item: Drafted, goal: Goal) -> float:
-    """The objective as it is told: USD, J, kg of a period, chips, or requests per second."""
+    """The objective as it is told: USD, J, kg of a period (of a request, where no load is asked), chips, requests/s."""
     made = item.made
     if goal.objective == "throughput":
         return item.held.run.throughput["requests"]
     found = {"cost": made.cost, "energy": made.energy, "carbon": made.carbon}.get(goal.objective)
-    return float(item.cluster.count) if found is None else found
+    return (float(item.cluster.count) if found is None else found) / item.work

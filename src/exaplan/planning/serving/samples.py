@@ -59,8 +59,8 @@ class Queue:
         if copies not in self._known:
             station = sim.Station("sample", copies * self.batch, "fixed", self.time)
             load = sim.traffic.make(self.asked.traffic, self.asked.ask.work.requests, self.asked.ask.seed)
-            made = sim.run(load, sim.Fleet(None, stations=(station,)), self.asked.ask.seed)
-            self._known[copies] = sim.summary(made, self.asked.promise)
+            fleet = sim.Fleet(None, stations=(station,))
+            self._known[copies] = sim.summary(sim.run(load, fleet, self.asked.ask.seed, promise=self.promise))
         return self._known[copies]
 
     def holds(self, copies: int) -> bool:

@@ -17,7 +17,7 @@ from exaplan.planning.serving.trials import QUICK, Bench
 
 FULL = 0.98  # share of what a copy can answer that is tried at most
 CLOSE = 0.02  # relative width within which the greatest rate is found
-WIDEN = 1.25  # between rates until both sides are known
+WIDEN = 1.25  # between the first two rates; its square, and so on, until both sides are known
 STEPS = 12  # numbers of copies that are simulated at most
 KNOWN = {50.0: "p50", 90.0: "p90", 95.0: "p95", 99.0: "p99"}
 
@@ -99,8 +99,8 @@ class Sizer:
     def greatest(self, setup: Setup, margin: Margin, about: float) -> Held | None:
         """A deployment at the greatest rate that keeps the promise, within 2%; None where no rate does. [requests/s]"""
         low, high, best = 0.0, math.inf, None
-        rate = about
-        for _ in range(STEPS):
+        rate, factor = about, WIDEN
+        for _ in range(STEPS + 4):
             found = self.tested(setup, margin, rate=rate)
             if found.holds:
                 best, low = found, rate
@@ -108,7 +108,8 @@ class Sizer:
                 high = rate
             if high < math.inf and high - low <= CLOSE * high:
                 break
-            rate = rate * WIDEN if math.isinf(high) else 0.5 * (low + high) if low else rate / WIDEN
+            rate = rate * factor if math.isinf(high) else 0.5 * (low + high) if low else rate / factor
+            factor = min(4.0, factor * factor)
         return best
 
     def _hopeless(self, found: Held) -> bool:

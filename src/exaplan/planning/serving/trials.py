@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from exaplan import sim
@@ -32,18 +33,18 @@ class Bench:
         return self._known[key]
 
     def _made(self, setup: Setup, requests: int, rate: float | None) -> Simulated:
-        traffic = self.asked.traffic
+        asked, traffic = self.asked, self.asked.traffic
         if rate is not None:
-            traffic = replace(
-                traffic, rate=rate, arrivals="poisson" if traffic.arrivals == "closed" else traffic.arrivals
-            )
-        if traffic.rate is not None and not self.asked.ask.autoscale() and setup.replicas > MOST_COPIES:
-            share = MOST_COPIES / setup.replicas
-            traffic, setup = replace(traffic, rate=traffic.rate * share), _part(setup, share)
+            arrivals = "poisson" if traffic.arrivals in ("closed", "trace") else traffic.arrivals
+            traffic = replace(traffic, rate=rate, users=None, arrivals=arrivals)
+        whole = setup.replicas
+        if traffic.rate is not None and asked.ask.autoscale() is None and whole > MOST_COPIES:
+            setup = _part(setup)
+            traffic = replace(traffic, rate=traffic.rate * setup.replicas / whole)
         load = self._load(traffic, requests)
-        return sim.summary(
-            sim.run(load, fleet_of(self.asked, setup, traffic.rate), self.asked.ask.seed), self.asked.promise
-        )
+        fleet = fleet_of(asked, setup, traffic.rate)
+        result = sim.run(load, fleet, asked.ask.seed, promise=asked.promise)
+        return _scaled(sim.summary(result), whole / setup.replicas)
 
     def _load(self, traffic: Traffic, requests: int) -> sim.Load:
         if traffic.arrivals == "trace":
@@ -51,7 +52,16 @@ class Bench:
         return sim.traffic.make(traffic, requests, self.asked.ask.seed)
 
 
-def _part(setup: Setup, share: float) -> Setup:
+def _part(setup: Setup) -> Setup:
     """A smaller deployment with the same load on each copy, as nearly as whole copies allow."""
-    prompts = max(1, round(setup.prefill_replicas * share)) if setup.prefill else 0
-    return Setup(setup.copy, max(1, round(setup.replicas * share)), setup.prefill, prompts)
+    share = MOST_COPIES / setup.replicas
+    prompts = max(1, math.ceil(setup.prefill_replicas * share)) if setup.prefill else 0
+    return Setup(setup.copy, MOST_COPIES, setup.prefill, prompts)
+
+
+def _scaled(run: Simulated, times: float) -> Simulated:
+    """The run of so many times the copies that were simulated."""
+    if times == 1.0:
+        return run
+    rates = {name: value * times for name, value in run.throughput.items()}
+    return replace(run, throughput=rates, goodput=run.goodput * times)

@@ -13,7 +13,8 @@ from exaplan.truth.serving.posing import Posed
 from exaplan.truth.serving.questions import Protocol
 
 SHARE = 0.8  # mean time per token over its limit at the 99th percentile (own estimate: spread of mixed iterations)
-ROUNDS = 7  # halvings of the search for the most users within the limits
+ROUNDS = 4  # halvings of the search for the most users within the limits
+ALONE = 1  # Policy.batching of engines whose prompts go alone
 PIECE = 512  # tokens that llama.cpp reads at once (its default n_ubatch)
 
 
@@ -60,13 +61,22 @@ def _offline(posed: Posed) -> Mapping[str, float]:
 
 
 def _steady(posed: Posed) -> Mapping[str, float]:
+    """As many sequences at any moment as the row states: every one that ends is followed by a prompt.
+
+    t = t_d + (B - 1) / o x t_p: a step of B sequences, and what the prompts of the others add to it per token.
+    """
     protocol, case = posed.question.protocol, posed.case
-    users = max(1, round(protocol.concurrency / posed.copies))
-    rounds = max(1, protocol.requests // max(1, protocol.concurrency))
-    # every sequence is counted while all are at work: tokens of the users over the time per token of each
-    found = loop(case, step_table(case), protocol, users, rounds)
-    whole = protocol.output * found.tpot + found.ttft
-    return {"throughput": posed.copies * users * protocol.output / whole}
+    seqs = max(1.0, protocol.concurrency / posed.copies)
+    others, context = seqs - 1.0, protocol.prompt + 0.5 * protocol.output
+    beside = 0.0 if case.policy.batching == ALONE else others
+    room = max(64.0, case.policy.max_tokens - beside) if case.policy.chunked else protocol.prompt
+    pieces = float(np.ceil(protocol.prompt / room))
+    past = 0.5 * protocol.prompt * (1.0 - 1.0 / pieces)
+    shapes = [[0.0, 0.0, 0.0, seqs, seqs * context], [0.0, 0.0, 0.0, beside, beside * context]]
+    shapes += [[protocol.prompt / pieces, past, 1.0, beside, beside * context]]
+    alone, without, both = iterations(case, np.array(shapes))
+    token = alone + others / protocol.output * pieces * max(0.0, both - (without if beside else 0.0))
+    return {"throughput": float(posed.copies * seqs / token)}
 
 
 def _server(posed: Posed) -> Mapping[str, float]:
@@ -78,7 +88,7 @@ def _server(posed: Posed) -> Mapping[str, float]:
 
     def run(users: float) -> tuple[bool, float]:
         found = bench(
-            table, case.policy, protocol.prompt, protocol.output, max(1, round(users)), requests=3, warm=1, low=0.6,
+            table, case.policy, protocol.prompt, protocol.output, max(1, round(users)), requests=2, warm=1, low=0.6,
             drained=False,
         )  # fmt: skip
         ttft, tpot = protocol.limits
