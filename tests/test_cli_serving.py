@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -313,3 +317,24 @@ def test_a_plan_file_asks_the_same_again(asked: list[ServeAsk], tmp_path: Path) 
     path.write_text(json.dumps({"provenance": {"inputs": made.resolved(), "defaults": list(made.defaults())}}))
     got = one(asked, "plan", str(path))
     assert got.resolved() == made.resolved() and got.defaults() == made.defaults()
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_was_simulated(tmp_path: Path) -> None:
+    """On the real thing: a signal in the middle of a long run gives the requests by then, marked, and exit code 130."""
+    said = ("simulate", "--model", "llama-3.1-8b", "--chip", "h100-sxm", "--count", "1", "--tp", "1", "--replicas", "1")
+    traffic = ("--rate", "5/s", "--prompt", "256", "--output", "64", "--json")
+    command = [sys.executable, "-m", "exaplan", *said, *traffic]
+    whole = subprocess.run([*command, "--requests", "500"], capture_output=True, text=True, check=False)
+    assert whole.returncode == 0, whole.stderr  # and compiles what is not compiled yet
+    running = subprocess.Popen(
+        [*command, "--requests", "2000000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert running.stderr is not None
+    assert running.stderr.readline().startswith("working (")  # said while the simulation runs
+    time.sleep(3.0)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=120)
+    assert running.returncode == 130, err
+    made = json.loads(out)
+    assert made["partial"] and 500 < made["requests"] < 2_000_000_000 and "not a whole answer" in err

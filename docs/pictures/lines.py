@@ -91,11 +91,16 @@ def frame(panel: Panel, x: Scale, y: Scale) -> Iterable[str]:
     yield text(x.start - LEFT + 8, y.end - 14, panel["y"], 12, "start")
 
 
+def known(point: Sequence[float | None]) -> bool:
+    """Whether a point has a value."""
+    return point[1] is not None and math.isfinite(point[1])
+
+
 def runs(points: Points) -> Iterable[list[Sequence[float]]]:
     """Stretches of points that are known."""
     found: list[Sequence[float]] = []
     for point in points:
-        if point[1] is not None and math.isfinite(point[1]):
+        if known(point):
             found.append(point)
         elif found:
             yield found

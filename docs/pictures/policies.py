@@ -11,29 +11,33 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import lines
+import numpy as np
 
+import lines
 from exaplan import sim
 from exaplan.answers.serving import Simulated
 from exaplan.case.serving import ServeCase, serve, step_table
 from exaplan.catalog import Catalog, load
 from exaplan.catalog.engines import fitted
-from exaplan.nouns.serving import Autoscale, Formats, Lengths, Promise, Replica, Settings, Speculative, Traffic
+from exaplan.nouns.serving import Autoscale, Formats, Lengths, Replica, Settings, Speculative, Traffic
 from exaplan.perf.serving.inputs import Policy, ServeTuning, StepTable
 
 FOLDER = Path(__file__).resolve().parent
 RECORD = FOLDER.parent / "serving-policies.json"
 SEED, REQUESTS = 1, 4000
-CHAT = Traffic(Lengths("lognormal", 1024, cv=1.0, low=16, high=8192), Lengths("lognormal", 256, cv=0.7, low=8, high=2048))
+CHAT = Traffic(
+    Lengths("lognormal", 1024, cv=1.0, low=16, high=8192), Lengths("lognormal", 256, cv=0.7, low=8, high=2048)
+)
 
 Chart = dict[str, Any]
 Points = list[list[float]]
+Runs = list[tuple[float, Simulated]]
 
 
 class Server(NamedTuple):
@@ -70,29 +74,33 @@ def server(speculative: Speculative | None = None) -> Server:
     return Server(step_table(made), made.policy._replace(prefix=0))
 
 
-def ran(fleet: sim.Fleet, traffic: Traffic, count: int = REQUESTS) -> Simulated:
-    """A run of ``count`` requests, the same ones for the same traffic."""
-    made = sim.traffic.make(traffic, count, SEED)
-    return sim.summary(sim.run(made, fleet, SEED))
+def fleet(one: Server, **pool: Any) -> sim.Fleet:
+    """Equal replicas of one pool."""
+    return sim.Fleet(sim.Pool(one.table, one.policy, **pool))
 
 
-def alone(one: Server, traffic: Traffic, **pool: Any) -> Simulated:
-    """A run on equal replicas of one pool."""
-    return ran(sim.Fleet(sim.Pool(one.table, one.policy, **pool)), traffic)
+def ran(served: sim.Fleet, traffic: Traffic) -> Simulated:
+    """A run of some thousand requests, the same ones for the same traffic."""
+    return sim.summary(sim.run(sim.traffic.make(traffic, REQUESTS, SEED), served, SEED))
 
 
-def over(rates: list[float], run: Callable[[float], Simulated]) -> list[tuple[float, Simulated]]:
-    """Runs at rising rates [requests/s], up to the first that no longer keeps up."""
+def rising(served: sim.Fleet, traffic: Traffic, rates: Sequence[float]) -> Runs:
+    """Runs at rising rates [requests/s], up to the last that keeps up."""
     found = []
     for rate in rates:
-        made = run(rate)
+        made = ran(served, replace(traffic, rate=rate))
         if not made.stable:
             break
         found.append((rate, made))
     return found
 
 
-def curve(runs: list[tuple[float, Simulated]], of: Callable[[Simulated], float]) -> Points:
+def each(ways: Mapping[str, sim.Fleet], traffic: Traffic, rates: Sequence[float]) -> dict[str, Runs]:
+    """The same for each of several fleets."""
+    return {name: rising(served, traffic, rates) for name, served in ways.items()}
+
+
+def curve(runs: Runs, of: Callable[[Simulated], float]) -> Points:
     """Points of a line."""
     return [[round(x, 4), round(of(made), 5)] for x, made in runs]
 
@@ -115,7 +123,7 @@ def tpot(made: Simulated) -> float:
 RATE, SECONDS, MILLI = "requests/s", "s, 99th percentile", "ms, 99th percentile"
 
 
-def two(title: str, x: str, runs: Mapping[str, list[tuple[float, Simulated]]]) -> Chart:
+def two(title: str, x: str, runs: Mapping[str, Runs]) -> Chart:
     """Time to the first token and time per token, side by side."""
     first = panel("Time to first token", x, SECONDS, {name: curve(one, ttft) for name, one in runs.items()}, log=True)
     other = panel("Time per token", x, MILLI, {name: curve(one, tpot) for name, one in runs.items()})
@@ -128,12 +136,11 @@ def two(title: str, x: str, runs: Mapping[str, list[tuple[float, Simulated]]]) -
 def batching() -> Chart:
     """A batch run to its end, prompts first, and both in one iteration."""
     ways = {
-        "static": server().but(batching=2, chunked=0, max_seqs=64),
-        "prompts first": server().but(batching=1, chunked=0),
-        "mixed, in chunks": server(),
+        "static": fleet(server().but(batching=2, chunked=0, max_seqs=64)),
+        "prompts first": fleet(server().but(batching=1, chunked=0)),
+        "mixed, in chunks": fleet(server()),
     }
-    rates = [2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 20.0, 24.0, 28.0]
-    runs = {name: over(rates, lambda r, one=one: alone(one, replace(CHAT, rate=r))) for name, one in ways.items()}
+    runs = each(ways, CHAT, (2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 20.0, 24.0, 28.0))
     return two("Continuous batching serves more, sooner", RATE, runs)
 
 
@@ -141,9 +148,9 @@ def chunks() -> Chart:
     """Tokens of an iteration: few keep the time per token, many the time to the first token."""
     long = replace(CHAT, prompt=Lengths("lognormal", 4096, cv=0.8, low=256, high=16384), rate=5.0)
     sizes = [256, 512, 1024, 2048, 4096, 8192, 16384]
-    whole = alone(server().but(batching=1, chunked=0, max_tokens=16384), long)
+    whole = ran(fleet(server().but(batching=1, chunked=0, max_tokens=16384)), long)
     runs = {
-        "prompts in chunks": [(float(n), alone(server().but(max_tokens=n), long)) for n in sizes],
+        "prompts in chunks": [(float(n), ran(fleet(server().but(max_tokens=n)), long)) for n in sizes],
         "whole prompts, first": [(float(n), whole) for n in (sizes[0], sizes[-1])],
     }
     return two("Chunked prefill trades one wait for the other", "tokens of an iteration", runs)
@@ -151,14 +158,13 @@ def chunks() -> Chart:
 
 def admission() -> Chart:
     """Little cache: let in what fits now and evict, or only what fits to its end."""
-    tight = {"kv_tokens": 24_000}
+    room, host = 24_000, {"host_tokens": 10**6, "host_rate": 2e5}
     ways = {
-        "now; evicted are computed again": server().but(whole=0, swap=0, **tight),
-        "now; evicted wait in host memory": server().but(whole=0, swap=1, host_tokens=10**6, host_rate=2e5, **tight),
-        "only with room to the end": server().but(whole=1, **tight),
+        "now; evicted are computed again": fleet(server().but(whole=0, swap=0, kv_tokens=room)),
+        "now; evicted wait in host memory": fleet(server().but(whole=0, swap=1, kv_tokens=room, **host)),
+        "only with room to the end": fleet(server().but(whole=1, kv_tokens=room)),
     }
-    rates = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
-    runs = {name: over(rates, lambda r, one=one: alone(one, replace(CHAT, rate=r))) for name, one in ways.items()}
+    runs = each(ways, CHAT, (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0))
     evicted = {name: curve(one, lambda m: 100.0 * m.preemptions / m.requests) for name, one in runs.items()}
     late = {name: curve(one, lambda m: m.latency.p99) for name, one in runs.items()}
     panels = [
@@ -171,26 +177,25 @@ def admission() -> Chart:
 def prefix() -> Chart:
     """A system prompt of 2,000 tokens, and conversations of five turns, with and without a prefix cache."""
     told = replace(CHAT, prefix=2000, turns=5, think=10.0, prompt=Lengths("lognormal", 200, cv=1.0, low=8, high=2048))
-    rates = [2.0, 4.0, 6.0, 8.0, 10.0, 14.0, 18.0, 22.0]
-    ways = {"without": server(), "with a prefix cache": server().but(prefix=1)}
-    runs = {name: over(rates, lambda r, one=one: alone(one, replace(told, rate=r))) for name, one in ways.items()}
+    ways = {"without": fleet(server()), "with a prefix cache": fleet(server().but(prefix=1))}
+    runs = each(ways, told, (2.0, 4.0, 6.0, 8.0, 10.0, 14.0, 18.0, 22.0))
     found = {name: curve(one, lambda m: 100.0 * m.cached) for name, one in runs.items()}
     chart = two("A prefix cache spares prompts that were read before", RATE, runs)
     chart["panels"][1] = panel("Prompt tokens found in the cache", RATE, "%", found)
     return chart
 
 
+LINK = 50e9  # B/s of a network of 400 Gbit/s
+
+
 def disaggregation() -> Chart:
     """Four chips that do both, or two that read prompts and two that write."""
     one = server()
     long = replace(CHAT, prompt=Lengths("lognormal", 3072, cv=0.6, low=256, high=12288))
-    cache = case().kv_token
-    link = sim.Transfer(rate=50e9 / cache, latency=1e-3)
+    link = sim.Transfer(rate=LINK / case().kv_token, latency=1e-3)
     apart = sim.Fleet(sim.Pool(one.table, one.policy, replicas=2), sim.Pool(one.table, one.policy, replicas=2), link)
-    both = sim.Fleet(sim.Pool(one.table, one.policy, replicas=4))
-    rates = [4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 28.0]
-    ways = {"4 chips do both": both, "2 read prompts, 2 write": apart}
-    runs = {n: over(rates, lambda r, fleet=fleet: ran(fleet, replace(long, rate=r))) for n, fleet in ways.items()}
+    ways = {"4 chips do both": fleet(one, replicas=4), "2 read prompts, 2 write": apart}
+    runs = each(ways, long, (4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 28.0))
     return two("Reading and writing apart: even time per token", RATE, runs)
 
 
@@ -198,21 +203,53 @@ def routers() -> Chart:
     """Four replicas with prefix caches, conversations of six turns."""
     told = replace(CHAT, turns=6, think=10.0, prompt=Lengths("lognormal", 600, cv=1.0, low=8, high=4096))
     one = server().but(prefix=1, kv_tokens=120_000)
-    rates = [4.0, 8.0, 12.0, 16.0, 20.0, 28.0, 36.0, 44.0]
     names = ("round-robin", "least-loaded", "prefix")
-    runs = {
-        name: over(rates, lambda r, name=name: alone(one, replace(told, rate=r), replicas=4, router=name))
-        for name in names
-    }
+    ways = {name: fleet(one, replicas=4, router=name) for name in names}
+    runs = each(ways, told, (4.0, 8.0, 12.0, 16.0, 20.0, 28.0, 36.0, 44.0))
     found = {name: curve(made, lambda m: 100.0 * m.cached) for name, made in runs.items()}
     chart = two("Where a request goes decides what its replica remembers", RATE, runs)
     chart["panels"][1] = panel("Prompt tokens found in the cache", RATE, "%", found)
     return chart
 
 
-def speculation() -> Chart:
+def rush() -> sim.Load:
+    """Half an hour: 5 requests/s, 50 from the fifth minute to the fifteenth, then 5 again."""
+    chance = np.random.default_rng(SEED)
+    spans = ((0.0, 300.0, 5.0), (300.0, 900.0, 50.0), (900.0, 1800.0, 5.0))
+    counts = [chance.poisson((end - start) * rate) for start, end, rate in spans]
+    whens = np.concatenate(
+        [np.sort(chance.uniform(start, end, n)) for (start, end, _), n in zip(spans, counts, strict=True)]
+    )
+    rows = np.full((len(whens), 3), -1, np.int64)
+    rows[:, 0] = np.clip(chance.lognormal(np.log(1024.0) - 0.35, 0.83, len(whens)), 16, 8192)
+    rows[:, 1] = np.clip(chance.lognormal(np.log(256.0) - 0.2, 0.63, len(whens)), 8, 2048)
+    return sim.fixed_load(rows, whens=whens)
+
+
+def autoscaling() -> Chart:
+    """One to eight replicas through a rush, by how long a start takes."""
+    one, load = server(), rush()
+    replicas: dict[str, Points] = {}
+    waiting: dict[str, Points] = {}
+    for delay in (15.0, 60.0, 240.0):
+        scale = Autoscale(least=1, most=8, target=32.0, delay=delay, idle=120.0)
+        made = sim.summary(sim.run(load, sim.Fleet(sim.Pool(one.table, one.policy), autoscale=scale), SEED))
+        minutes = [round(at / 60.0, 3) for at in made.series["time"]]
+        name = f"ready after {delay:.0f} s"
+        replicas[name] = [[x, round(y, 3)] for x, y in zip(minutes, made.series["replicas"], strict=True)]
+        waiting[name] = [[x, round(y, 3)] for x, y in zip(minutes, made.series["queue"], strict=True)]
+    panels = [
+        panel("Replicas", "minutes", "working or starting", replicas, steps=True),
+        panel("Requests that wait", "minutes", "at a time", waiting),
+    ]
+    return {"title": "A late start is paid for with a queue", "panels": panels}
+
+
+USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+def speculation(users: Sequence[int] = USERS) -> Chart:
     """Four tokens drafted by Llama 3.2 1B, 70% of them accepted, against none: closed loops of users."""
-    users = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
     ways = {"without": server(), "4 tokens drafted": server(Speculative(4, 0.7, "llama-3.2-1b"))}
     found = {
         name: [(n, sim.bench(one.table, one.policy, 512, 256, n, SEED, requests=4, warm=1)) for n in users]

@@ -1,6 +1,7 @@
 """Fit what only serving needs of kernels: python tools/fit/serving_kernels.py --data ../shared/data [--part NAME].
 
-Writes data/fits/serving_products.yaml, serving_attention.yaml, serving_reduce.yaml, serving_exchange.yaml.
+Writes data/fits/serving_products.yaml, serving_attention.yaml, serving_reduce.yaml, serving_exchange.yaml,
+serving_cards.yaml and serving_grouped.yaml (the last two rest on the first).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 import common
 import serving_kernels_attention as attention
 import serving_kernels_collectives as collectives
+import serving_kernels_layers as layers
 import serving_kernels_products as products
 
 PARTS = {
@@ -30,6 +32,8 @@ PARTS = {
         "operators.small_all_reduce, kernels replayed from graphs",
     ),
     "exchange": (collectives.exchange_curves, (collectives.DEEPEP,), "operators.low_latency_time, both ways together"),
+    "cards": (layers.chips, (layers.TABLE,), "operators.product_time, peak and memory of single cards"),
+    "grouped": (layers.grouped_curves, (layers.TABLE,), "a layer of routed experts"),
 }
 
 

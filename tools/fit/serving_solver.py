@@ -71,15 +71,20 @@ def jacobian(values: Array, base: Array, evaluate: Callable[[Array], Array]) -> 
 
 @dataclass(frozen=True)
 class Seen:
-    """Observations: row (m,), column (m,), target log (m,), level (m,) = log of simulated over mean-field, weight (m,),
-    noise (m,) of the logarithm."""
+    """Observations: row (m,), column (m,), target log (m,), level (m,) = log of simulated over mean-field, group (m,) =
+    rows that were measured alike, weight (m,), noise (m,) of the logarithm inside a group, between (m,) groups."""
 
     row: NDArray[np.int64]
     column: NDArray[np.int64]
     target: Array
     level: Array
+    group: NDArray[np.int64]
     weight: Array
     noise: Array
+    between: Array
+
+
+ALIKE = 12.0  # rows of a group that count as independent at most
 
 
 def predicted(theta: Array, plan: Design, evaluate: Callable[[Array], Array], seen: Seen) -> Array:
@@ -88,32 +93,51 @@ def predicted(theta: Array, plan: Design, evaluate: Callable[[Array], Array], se
     return np.asarray(log[seen.row, seen.column] + seen.level)
 
 
+def split(values: Array, seen: Seen, kept: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
+    """(means by group (g, ...), departures from them (m, ...), rows by group (g,)), of the kept rows."""
+    count = np.bincount(seen.group[kept], minlength=seen.group.max() + 1).astype(float)
+    sums = np.zeros((len(count), *values.shape[1:]))
+    np.add.at(sums, seen.group[kept], values[kept])
+    mean = sums / np.maximum(count, 1.0).reshape(-1, *([1] * (values.ndim - 1)))
+    return mean, values - mean[seen.group], count
+
+
 def solve(
     plan: Design,
     evaluate: Callable[[Array], Array],
     seen: Seen,
-    weight: Array,
+    kept: NDArray[np.bool_],
     start: Array | None = None,
     rounds: int = 10,
-    slopes: Array | None = None,
 ) -> Array:
-    """theta that minimises sum weight rho((log t - target) / noise) + sum ((theta - mean) / spread)^2, rho = soft L1.
+    """theta of least squares with priors, groups and robust weights, from the kept rows.
 
-    slopes: derivatives (n, 2, fields) to keep through all rounds (for folds near ``start``).
+    A group errs as a whole with a spread of its own (``between``): its mean counts once, with Cauchy's loss (a group
+    that was measured in another way must not bend the rest); departures from the mean count up to ``ALIKE`` rows, with
+    soft L1.
     """
     theta = plan.mean.copy() if start is None else start.copy()
-    kept = weight > 0.0
+    kept = kept & (seen.weight > 0.0)
+    first = np.zeros(seen.group.max() + 1, dtype=np.int64)
+    first[seen.group] = np.arange(len(seen.group))
     for _ in range(rounds):
         values = tunings(theta, plan)
         log = np.log(evaluate(values))
-        fields = slopes if slopes is not None else jacobian(values, log, evaluate)
+        fields = jacobian(values, log, evaluate)
         jac = fields[seen.row, seen.column][:, plan.field] * plan.mask[:, seen.row].T
         gap = log[seen.row, seen.column] + seen.level - seen.target
-        w = np.where(kept, weight / np.sqrt(1.0 + (gap / seen.noise) ** 2) / seen.noise**2, 0.0)
-        normal = (jac * w[:, None]).T @ jac + np.diag(plan.spread**-2)
-        slope = jac.T @ (w * gap) + (theta - plan.mean) / plan.spread**2
+        gap_mean, gap_in, count = split(gap, seen, kept)
+        jac_mean, jac_in, _ = split(jac, seen, kept)
+        share = np.minimum(1.0, ALIKE / np.maximum(count, 1.0))[seen.group]
+        inside = np.where(kept, seen.weight * share / np.sqrt(1.0 + (gap_in / seen.noise) ** 2) / seen.noise**2, 0.0)
+        spread2 = seen.between[first] ** 2 + seen.noise[first] ** 2 / np.maximum(count, 1.0)
+        whole = np.where(count > 0, seen.weight[first] / (spread2 * (1.0 + gap_mean**2 / spread2 / 4.0)), 0.0)
+        normal = (jac_in * inside[:, None]).T @ jac_in + (jac_mean * whole[:, None]).T @ jac_mean
+        slope = jac_in.T @ (inside * gap_in) + jac_mean.T @ (whole * gap_mean)
+        normal += np.diag(plan.spread**-2)
+        slope += (theta - plan.mean) / plan.spread**2
         move = np.linalg.solve(normal, -slope)
         theta = theta + np.clip(move, -0.5, 0.5)
-        if np.abs(move).max() < 5e-3:
+        if np.abs(move).max() < 1e-2:
             break
     return theta

@@ -17,6 +17,7 @@ from exaplan.perf.serving import pack
 from exaplan.perf.serving.inputs import DecodeFit, Host, Policy, ServeHardware, ServeTuning
 
 BATCHING = {"mixed": 0, "prefill-first": 1, "static": 2}
+CORE_BOUND = ("llama.cpp",)  # engine families whose matrix-vector kernels are bound by each core's own reach
 LONGEST = 131072  # served context of models that state only what they were first trained on [tokens]
 UNBOUND = 1 << 40  # context of a model without positions of its own
 
@@ -66,6 +67,7 @@ def hardware(cluster: Cluster, engine: str, weights: str) -> ServeHardware:
         domain=float(domain),
         link=link,
         network=node.network or link,
+        cores=processors if engine in CORE_BOUND else 0.0,
     )
 
 

@@ -87,7 +87,9 @@ def values_of(name: str, key: str) -> dict[str, float]:
 def product(architecture: str, curve: str, chip: str = "") -> GemmFit:
     """Curve of matrix products with weights in a format, few rows included (data/fits/serving_products.yaml).
 
-    A chip that is not bound by power (catalog/fits.py) keeps its own share of peak."""
+    A chip that is not bound by power (catalog/fits.py) keeps its own share of peak; cards whose layers were timed by
+    themselves their own shares of both roofs (data/fits/serving_cards.yaml).
+    """
     curves = fits.record("serving_products")["curves"]
     source = own(curves, architecture)
     order = (curve, *STANDS_IN.get(curve, ()), "bf16")
@@ -95,6 +97,11 @@ def product(architecture: str, curve: str, chip: str = "") -> GemmFit:
     values = values_of("serving_products", f"{source}/{found}")
     usual, its = fits.matmul(architecture, curve), fits.matmul(architecture, curve, chip)
     values["peak"] = min(1.0, values["peak"] * its.peak / usual.peak)
+    timed = fits.record("serving_cards")["curves"].get(chip)
+    if timed:
+        bare = values_of("serving_products", f"{source}/bf16")
+        for field in ("peak", "memory"):
+            values[field] = min(1.1, values[field] * float(timed[field]) / bare[field])
     return GemmFit(**values)
 
 
@@ -178,12 +185,21 @@ def composed(coefficients: Mapping[str, Mapping[str, float]], applying: tuple[st
     return ServeTuning(**values)
 
 
+@cache
+def priors() -> ServeTuning:
+    """Tuning before any serving row is seen: kernels as measured, grouped products as timed layers of experts tell.
+
+    The timed layers show no fixed time beside their passes; the default of ``grouped`` stays as a prior above zero.
+    """
+    return ServeTuning(experts=values_of("serving_grouped", "blackwell_rtx")["factor"])
+
+
 @lru_cache(maxsize=4096)
 def tuning(engine: str, architecture: str, formats: str = "bf16", experts: bool = False, fold: str = "") -> ServeTuning:
     """How an engine departs from isolated kernels (data/fits/serving.yaml); priors where nothing is fitted."""
     found = calibration(fold)
     if not found:
-        return ServeTuning()
+        return priors()
     return composed(found["coefficients"], effects(engine, architecture, formats, experts))
 
 

@@ -34,6 +34,7 @@ from exaplan.cost.running import (
 )
 from exaplan.cost.serving import (
     DAY,
+    MILLION,
     MONTH,
     break_even_queries,
     margin,
@@ -54,6 +55,7 @@ from exaplan.cost.silicon import (
 
 __all__ = [
     "DAY",
+    "MILLION",
     "MONTH",
     "YEAR",
     "air_overhead",

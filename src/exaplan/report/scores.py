@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from exaplan.answers import Score, Scored, Validation
+from exaplan.report.peers import peers_view
 from exaplan.report.screen import listed, percent, table
 from exaplan.report.words import word
 
@@ -23,6 +24,7 @@ def validation_view(validation: Validation) -> list[RenderableType]:
     for name, scores in validation.groups.items():
         parts.append(_scores("group", scores, word("validate.by", name=name)))
     parts.append(_scores("source", validation.by_source, word("validate.by", name=word("columns.source"))))
+    parts += peers_view(validation)
     return [*parts, _worst(validation.rows), *_skipped(validation), *listed(word("validate.notes"), validation.notes)]
 
 

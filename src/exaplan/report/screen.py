@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,7 @@ from exaplan.report.words import word
 
 WIDTH = 120  # columns where the output is no terminal
 BAR = 20
+DASH = "–"  # what is unknown, or no number  # noqa: RUF001
 
 
 def draw(parts: Iterable[RenderableType]) -> str:
@@ -85,9 +87,9 @@ def bar(share: float) -> Text:
 
 def amount(value: float | None, dimension: str, digits: int = 3) -> str:
     """A quantity for people; a dash where it is unknown."""
-    return "–" if value is None else units.show(value, dimension, digits)  # noqa: RUF001
+    return DASH if value is None or math.isnan(value) else units.show(value, dimension, digits)
 
 
 def percent(value: float | None, digits: int = 1) -> str:
     """A ratio as percent."""
-    return "–" if value is None else f"{value * 100:.{digits}f}%"  # noqa: RUF001
+    return DASH if value is None or math.isnan(value) else f"{value * 100:.{digits}f}%"

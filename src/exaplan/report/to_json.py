@@ -12,6 +12,7 @@ from exaplan.answers import SCHEMA_VERSION, Answer, Nearest, Offer, Point, Price
 from exaplan.catalog import Catalog
 from exaplan.nouns import Deal, Layout, Missing, Verdict
 from exaplan.report.asked import throughput
+from exaplan.report.peers import peers_json
 from exaplan.report.provenance import collect, program_version
 from exaplan.report.words import words
 
@@ -156,6 +157,7 @@ def validation_json(validation: Validation) -> dict[str, Any]:
         "skipped": skipped,
         "skipped_rows": [{"row": row, "reason": reason} for row, reason in validation.skipped],
         "notes": list(validation.notes),
+        "peers": peers_json(validation),
     }
 
 

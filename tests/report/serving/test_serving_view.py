@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -223,3 +224,34 @@ def test_every_name_of_the_nouns_has_words(catalog: Catalog) -> None:
     with speaking("zh"):
         assert [name for name in names if not CHINESE.search(word(name))] == []
     assert Autoscale(1, 4, 40.0, 90.0).idle == 300.0
+
+
+def test_a_run_that_answered_nothing_is_drawn(catalog: Catalog) -> None:
+    """Times and shares that are no numbers are dashes everywhere: on the screen, in charts, in the JSON."""
+    nothing = replace(quantiles(1.0), n=0, **dict.fromkeys(("mean", "p50", "p90", "p95", "p99", "largest"), math.nan))
+    times = dict.fromkeys(("ttft", "tpot", "latency", "queue"), nothing)
+    shares = dict.fromkeys(("goodput", "kept", "batch", "busy", "cached", "little"), math.nan)
+    series = {"time": (0.0, 1.0), "queue": (math.nan, math.nan), "running": (0.0, 0.0)}
+    run = simulated(requests=0, **times, **shares, kv={"mean": math.nan}, series=series)
+    metrics = {"ttft": math.nan, "tpot": math.nan, "ttft_p99": math.nan, "throughput": 0.0}
+    best = plan(catalog, run=run, metrics=metrics, ranges={"ttft_p99": (math.nan, math.nan)})
+    for verb in ("plan", "simulate"):
+        made = served(catalog, verb, plans=(best,))
+        assert "nan" not in drawn(made)
+        assert b"NaN" not in answered.pages(made, ".vl.json", catalog)
+        assert answered.document(made, catalog)["plans"][0]["metrics"]["ttft"] is None
+
+
+def test_samples_have_no_tokens(catalog: Catalog) -> None:
+    """A queue of images counts samples, by their latency and their cost."""
+    made = served(catalog)
+    best = plan(catalog, metrics={"latency": 4.0, "latency_p99": 9.0, "throughput": 3.0}, per_token={"cost": 0.0053})
+    asked = {**made.ask, "work": {"kind": "serving", "generation": {"time": "2 s"}}}
+    found = replace(made, ask=asked, plans=(best,), promise=Promise(latency=10.0), binding=())
+    sentence = told.headline(found)
+    assert "p99 latency 9 s" in sentence and "3 samples/s" in sentence and "$0.0053 per sample" in sentence
+    assert "token" not in sentence
+    columns = sheets.plans_sheet(found).columns
+    rows = [row[0] for row in sheets.whole_sheet(found, best).rows]
+    assert "samples" in rows and "cost of a sample" in rows and not any("token" in row for row in rows)
+    assert "latency" in columns and "samples_rate" in columns and "ttft" not in columns

@@ -98,7 +98,8 @@ class ServeTuning(NamedTuple):
     attention_prefill, vector (memory-bound passes), collective (reductions of tensor parallelism), exchange (tokens to
     experts and back). imbalance: rows of the busiest expert rank over the mean [1]. launch [s per kernel where no graph
     replays it]. Host: host_base [s per iteration], host_sequence [s per sequence in it], host_chunk [s per prompt
-    chunk], overlap [0-1, share that hides under the chip's work], request [s once per request].
+    chunk], overlap [0-1, share that hides under the chip's work], request [s once per request]. stream [B/s that one
+    processor streams at most in matrix-vector kernels of engines that are bound by it (llama.cpp)].
     """
 
     products: float = 1.0
@@ -119,6 +120,7 @@ class ServeTuning(NamedTuple):
     host_chunk: float = 1e-4
     overlap: float = 0.5
     request: float = 1e-2
+    stream: float = 1e10
 
 
 # Columns of a row: an operator on one chip, ``COUNT`` times in an iteration.
@@ -184,7 +186,8 @@ class ServeHardware(NamedTuple):
 
     high, low: rates for 16-bit products and for those in the format of the weights; gemm, gemm_low, grouped: their
     curves. small: engine's own all-reduce; inner, outer: NCCL in and beyond the scale-up domain; experts, quick:
-    exchange of tokens, normal and low-latency. domain [chips], link, network [B/s per chip, one direction].
+    exchange of tokens, normal and low-latency. domain [chips], link, network [B/s per chip, one direction]. cores:
+    processors whose own reach bounds an engine's matrix-vector kernels (llama.cpp); 0 = no such bound.
     """
 
     high: ChipRates
@@ -201,3 +204,4 @@ class ServeHardware(NamedTuple):
     domain: float
     link: float
     network: float
+    cores: float

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from exaplan.perf.network import all_gather, all_reduce, expert_exchange, hierarchical_all_reduce, send_receive
-from exaplan.perf.roofline import ChipRates, GemmFit, depth_done, smooth_max, tile_side, vector_time
+from exaplan.perf.roofline import ChipRates, GemmFit, depth_done, round_up, smooth_max, tile_side, vector_time
 from exaplan.perf.serving.inputs import (
     EXCHANGE,
     EXPERTS,
@@ -38,6 +38,14 @@ from exaplan.perf.serving.inputs import (
 )
 
 
+def tile_rows(rows: float, tile: float) -> float:
+    """Rows of a tile [elements]: up to 4 rows run as so many matrix-vector products, up to 8 in the narrow side of the
+    matrix engine (m16n8k16 with operands swapped), more in steps of 16 up to ``tile``."""
+    if rows <= 4.0:
+        return max(1.0, math.ceil(rows))
+    return min(tile, round_up(rows, 8.0 if rows <= 8.0 else 16.0))
+
+
 def product_time(
     m: float,
     n: float,
@@ -57,7 +65,7 @@ def product_time(
     if m <= 0.0 or n <= 0.0 or k <= 0.0:
         return 0.0
     rows = m / groups
-    side_m, side_n = tile_side(rows, fit.tile_m), tile_side(n, fit.tile_n)
+    side_m, side_n = tile_rows(rows, fit.tile_m), tile_side(n, fit.tile_n)
     tiles = groups * math.ceil(rows / side_m) * math.ceil(n / side_n)
     depth = depth_done(tiles, k, rates.processors, fit)
     compute = work * 2.0 * side_m * side_n * depth / (rates.peak * fit.peak)
@@ -93,15 +101,28 @@ def busiest(local: float, experts: float, top: float, tokens: float, skew: float
     return min(local, mean + math.sqrt(2.0 * math.log(ranks) * local * hit * (1.0 - hit)))
 
 
+def reached(rates: ChipRates, cores: float, stream: float) -> ChipRates:
+    """Rates of a chip whose ``cores`` stream no more than ``stream`` [B/s] each; 0 cores: no such limit.
+
+    Matrix-vector kernels that keep few loads in flight are bound by each core's own reach (Little's law: bytes in
+    flight over latency), not by the memory, on chips with much bandwidth per core.
+    """
+    if cores <= 0.0:
+        return rates
+    return ChipRates(rates.peak, min(rates.bandwidth, cores * stream), rates.processors)
+
+
 def plain_product(row: Row, tokens: float, hw: ServeHardware, tune: ServeTuning) -> float:
     """A dense product: every row of the iteration through one matrix. [s]"""
     m = tokens * row[ROWS]
     if row[LOW] > 0.0:
+        rates = reached(hw.low, hw.cores, tune.stream / hw.gemm_low.memory)
         return tune.products_low * product_time(
-            m, row[N], row[K], row[GROUPS], row[WEIGHT], row[INPUT], hw.low, hw.gemm_low, tune.compute
+            m, row[N], row[K], row[GROUPS], row[WEIGHT], row[INPUT], rates, hw.gemm_low, tune.compute
         )
+    rates = reached(hw.high, hw.cores, tune.stream / hw.gemm.memory)
     return tune.products * product_time(
-        m, row[N], row[K], row[GROUPS], row[WEIGHT], row[INPUT], hw.high, hw.gemm, tune.compute
+        m, row[N], row[K], row[GROUPS], row[WEIGHT], row[INPUT], rates, hw.gemm, tune.compute
     )
 
 

@@ -19,6 +19,7 @@ from exaplan.planning.serving.setups import Setup
 from exaplan.planning.serving.sizing import at_percentile
 
 TIMES = ("ttft", "tpot", "latency")
+HOUR = 3600.0
 
 
 def served(asked: Question, item: Drafted, capacity: float | None = None) -> ServePlan:
@@ -50,7 +51,7 @@ def served(asked: Question, item: Drafted, capacity: float | None = None) -> Ser
             "output": None if made.cost is None else cost.per_million(made.cost, written, made.time),
             "total": None if made.cost is None else cost.per_million(made.cost, every, made.time),
         },
-        ranges=ranges_told(item, metrics),
+        ranges=ranges_told(item, metrics, written),
         offers=offers_of(made) if made.bill else (),
         terms=made.bill.quote.terms if made.bill else "",
         capital=made.bill.base if made.bill else None,
@@ -99,9 +100,11 @@ def metrics_of(asked: Question, run: Simulated) -> dict[str, float]:
     }
 
 
-def ranges_told(item: Drafted, metrics: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    """80% intervals of metrics, cost, energy and carbon. What is asked for comes out: throughput has none unless the
-    deployment is full."""
+def ranges_told(item: Drafted, metrics: Mapping[str, float], written: float) -> dict[str, tuple[float, float]]:
+    """80% intervals of metrics, cost, energy and carbon; ``written`` [tokens/s].
+
+    What is asked for comes out: throughput has none unless the deployment is full.
+    """
     known, out = ranges_of(item.setup.copy), ranges(item)
     for name, value in metrics.items():
         low, high = known.get(name.split("_p")[0], (1.0, 1.0)) if name != "throughput" else (1.0, 1.0)
@@ -110,6 +113,9 @@ def ranges_told(item: Drafted, metrics: Mapping[str, float]) -> dict[str, tuple[
     if "capacity" in metrics:
         low, high = known["throughput"]
         out["capacity"] = (metrics["capacity"] * low, metrics["capacity"] * high)
+    if "cost" in out and written > 0.0:
+        times = {"cost_hour": HOUR / item.made.time, "per_million_output": cost.MILLION / (written * item.made.time)}
+        out |= {name: (out["cost"][0] * each, out["cost"][1] * each) for name, each in times.items()}
     return out
 
 

@@ -12,10 +12,10 @@ from exaplan.planning.drafts import Goal
 from exaplan.planning.limits import excess, given, told
 from exaplan.planning.serving.doubt import margin_of
 from exaplan.planning.serving.looking import unit
-from exaplan.planning.serving.paying import Drafted, drafted, rank_of
+from exaplan.planning.serving.paying import Drafted, drafted
 from exaplan.planning.serving.relief import shown_value
 from exaplan.planning.serving.sizing import Sizer
-from exaplan.planning.serving.solving import Desk, Spot
+from exaplan.planning.serving.solving import Desk, Spot, preferred
 
 LONGEST = 20_000  # requests of a run that confirms a deployment, at most
 MORE = 4  # copies that a longer run may add
@@ -46,7 +46,7 @@ def _distinct(found: Sequence[Drafted]) -> list[Drafted]:
 def confirmed(desk: Desk, chosen: Sequence[Drafted]) -> list[Drafted]:
     """The deployments by a run of as many requests as are asked; one that fails then gets further copies, or goes."""
     out = [item for one in chosen if (item := _confirmed(desk, one))]
-    return [*out[:1], *sorted(out[1:], key=lambda item: rank_of(item, desk.asked.goal))]
+    return preferred(out, desk.asked.goal)
 
 
 def _confirmed(desk: Desk, item: Drafted) -> Drafted | None:

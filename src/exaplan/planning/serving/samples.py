@@ -57,7 +57,7 @@ class Queue:
     def run(self, copies: int) -> Simulated:
         """A run with so many copies."""
         if copies not in self._known:
-            station = sim.Station("sample", copies * self.batch, "fixed", self.time)
+            station = sim.Station(name="sample", servers=copies * self.batch, mean=self.time)
             load = sim.traffic.make(self.asked.traffic, self.asked.ask.work.requests, self.asked.ask.seed)
             fleet = sim.Fleet(None, stations=(station,))
             self._known[copies] = sim.summary(sim.run(load, fleet, self.asked.ask.seed, promise=self.promise))

@@ -128,12 +128,14 @@ def _copies(asked: Question, copy: Copy) -> int:
 
 
 def holding(spots: Sequence[Spot], goal: Goal) -> list[Drafted]:
-    """Deployments that keep everything, best first.
+    """Deployments that keep everything, best first."""
+    return preferred([item for spot in spots for item in spot.holding], goal)
 
-    Of those that come within 2% of the best figure of the objective, less than any prediction tells apart, the one
-    whose answers are done first.
-    """
-    found = sorted((item for spot in spots for item in spot.holding), key=lambda item: rank_of(item, goal))
+
+def preferred(items: Sequence[Drafted], goal: Goal) -> list[Drafted]:
+    """Deployments in the order of the objective; of those that come within 2% of the best figure, less than any
+    prediction tells apart, the one whose answers are done first is put in front."""
+    found = sorted(items, key=lambda item: rank_of(item, goal))
     top = value_of(found[0], goal) if found else None
     if top is None:
         return found

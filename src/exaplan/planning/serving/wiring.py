@@ -31,7 +31,7 @@ def stations_of(asked: Question, setup: Setup) -> tuple[sim.Station, ...]:
         return ()
     chips = setup.copy.chips
     return tuple(
-        sim.Station(name, setup.replicas * (1 if name == "search" else chips), "fixed", time)
+        sim.Station(name=name, servers=setup.replicas * (1 if name == "search" else chips), mean=time)
         for name, (time, _) in found.times(chips).items()
     )
 

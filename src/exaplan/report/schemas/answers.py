@@ -125,7 +125,10 @@ def validate() -> Schema:
     return record(
         {"schema_version": {"const": SCHEMA_VERSION}, "rows": listed(row), "summary": named(score)}
         | {"by_source": named(score), "skipped": named(COUNT)},
-        {"groups": named(named(score)), "skipped_rows": listed(record({"row": TEXT, "reason": TEXT})), "notes": WORDS},
+        {"groups": named(named(score)), "skipped_rows": listed(record({"row": TEXT, "reason": TEXT})), "notes": WORDS}
+        | {
+            "peers": named(record({"title": TEXT, "of": TEXT, "address": TEXT}, dict.fromkeys(("tpot", "ttft"), RANGE)))
+        },
     )
 
 

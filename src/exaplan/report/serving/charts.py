@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -210,7 +211,9 @@ def series_chart(run: Simulated) -> Chart | None:
     if len(times) < 2 or not known:
         return None
     rows = [row for name in known for row in _line(run, name, times)]
-    names = [word(f"serving.series.{name}") for name in known]
+    names = list(dict.fromkeys(row["name"] for row in rows))
+    if not rows:
+        return None
     colour: Chart = {"field": "name", "type": "nominal", "legend": None}
     colour["scale"] = {"domain": names, "range": list(COLOURS[: len(names)])}
     rowed: Chart = {"field": "name", "type": "nominal", "title": None, "sort": names}
@@ -237,7 +240,8 @@ def series_chart(run: Simulated) -> Chart | None:
 def _line(run: Simulated, name: str, times: Sequence[float]) -> Iterator[dict[str, Any]]:
     values = run.series[name]
     for at in range(0, len(times), -(-len(times) // MOST)):
-        yield {"name": word(f"serving.series.{name}"), "time": times[at], "value": values[at]}
+        if math.isfinite(values[at]):
+            yield {"name": word(f"serving.series.{name}"), "time": times[at], "value": values[at]}
 
 
 def _warm(run: Simulated) -> list[Chart]:

@@ -84,7 +84,7 @@ def _cards(served: Served, plan: ServePlan) -> Iterator[str]:
     """The figures that everybody looks for, with their ranges."""
     for row in sheets.figures(served, plan):
         if row.value is not None and row.key in _looked_for(served):
-            ends = [row.show(end).replace(" ", "\u00a0") for end in plan.ranges.get(row.key, ())]
+            ends = [row.show(end).replace(" ", "\u00a0") for end in told.spans(plan).get(row.key, ())]
             span = f"<small>{escape(word('page.span', low=ends[0], high=ends[1]))}</small>" if ends else ""
             name = metric_name(row.key)
             yield f"<li><span>{escape(name)}</span><b>{escape(row.show(row.value))}</b>{span}</li>"

@@ -66,12 +66,18 @@ def _plan_row(rank: int, plan: ServePlan, served: Served, sited: bool) -> dict[s
         **({"site": plan.cluster.site.name} if sited else {}),
         "deployment": deployment_text(plan.deployment),
         "formats": formats_text(plan.deployment.settings),
-        **{name: _with_upper(plan, name, served) for name in ("ttft", "tpot")},
-        "token_rate": told.rate_text(plan.metrics.get("throughput")),
+        **{name: _with_upper(plan, name, served) for name in _times(served)},
+        told.flow_column(served): told.rate_text(plan.metrics.get("throughput")),
         "cost_hour": money(told.cost_hour(plan)),
         "cost_million": money(plan.per_million.get("output")),
         "token_energy": told.joules(plan.per_token.get("energy")),
     }
+
+
+def _times(served: Served) -> list[str]:
+    """The times that the plans are compared by: to the first token and per token; of samples the latency."""
+    known = [name for name in ("ttft", "tpot") if any(name in plan.metrics for plan in served.plans)]
+    return known or ["latency"]
 
 
 def _with_upper(plan: ServePlan, name: str, served: Served) -> str:
@@ -97,13 +103,18 @@ def caption(served: Served) -> str:
 
 def whole_sheet(served: Served, plan: ServePlan, title: str = "") -> Sheet:
     """The figures of one plan with their 80% intervals, and what was promised."""
-    rows = []
+    rows, known = [], told.spans(plan)
     for row in figures(served, plan):
-        low, high = plan.ranges.get(row.key, (None, None))
+        low, high = known.get(row.key, (None, None))
         ends = ("" if end is None else row.show(end) for end in (low, high))
         promised = _promised(row.key, served)
-        rows.append([metric_name(row.key), row.show(row.value), *ends, promised])
+        rows.append([_named(served, row.key), row.show(row.value), *ends, promised])
     return Sheet(("", "value", "low", "high", "promise"), rows, title)
+
+
+def _named(served: Served, key: str) -> str:
+    """A figure in words; of samples the throughput is no tokens."""
+    return metric_name("samples" if key == "throughput" and told.makes_samples(served) else key)
 
 
 def _promised(key: str, served: Served) -> str:
@@ -121,8 +132,12 @@ def figures(served: Served, plan: ServePlan) -> Iterable[Row]:
     yield Row("memory", plan.memory, lambda value: amount(value, "bytes"))
     yield Row("power", plan.power, lambda value: amount(value, "power"))
     yield Row("cost_hour", told.cost_hour(plan), money)
-    yield from (Row(f"per_million_{name}", plan.per_million.get(name), money) for name in ("output", "total"))
-    yield Row("energy_token", plan.per_token.get("energy"), told.joules)
+    if told.makes_samples(served):
+        yield Row("cost_sample", plan.per_token.get("cost"), money)
+        yield Row("energy_sample", plan.per_token.get("energy"), told.joules)
+    else:
+        yield from (Row(f"per_million_{name}", plan.per_million.get(name), money) for name in ("output", "total"))
+        yield Row("energy_token", plan.per_token.get("energy"), told.joules)
     yield Row("time", plan.time, seconds)
     yield Row("cost", plan.cost, money)
     yield Row("energy", plan.energy, lambda value: amount(value, "energy"))
@@ -265,13 +280,18 @@ def _facts(served: Served, run: Simulated) -> Iterable[tuple[str, str]]:
     if served.promise.given:
         yield "goodput", f"{rate(run.goodput)} ({percent(told.known(run.kept))})"
     yield "kv", _kv(run)
-    yield "batch", f"{run.batch:,.1f}"
+    yield "batch", number(run.batch, "{:,.1f}")
     yield "busy", percent(told.known(run.busy))
     yield "iterations", f"{run.iterations:,}" if run.iterations else ""
     yield "preemptions", f"{run.preemptions:,}"
     yield "cached", percent(told.known(run.cached))
     yield "replicas", word("law.comma").join(f"{phrase(name)} {value:,.3g}" for name, value in run.replicas.items())
-    yield "little", f"{run.little:.4f}"
+    yield "little", number(run.little, "{:.4f}")
+
+
+def number(value: float, form: str) -> str:
+    """A plain number; a dash where it is none."""
+    return NONE if told.known(value) is None else form.format(value)
 
 
 def _kv(run: Simulated) -> str:

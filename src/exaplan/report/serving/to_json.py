@@ -12,7 +12,7 @@ from exaplan.catalog import Catalog
 from exaplan.nouns.serving import Deployment, Engine, Promise, Replica, Settings, Traffic
 from exaplan.report.serving.named import OVERRIDES, chosen, engine_of
 from exaplan.report.serving.provenance import collect
-from exaplan.report.serving.told import cost_hour, nodes_of
+from exaplan.report.serving.told import cost_hour, nodes_of, spans
 from exaplan.report.to_json import fields_of, finite, offer_json, plain, tried_json, verdict_json
 
 
@@ -61,7 +61,7 @@ def plan_json(served: Served, plan: ServePlan, catalog: Catalog) -> dict[str, An
         "capital": finite(plan.capital),
         "offers": [offer_json(offer) for offer in plan.offers],
         "metrics": numbers(plan.metrics),
-        "range": {name: [finite(low), finite(high)] for name, (low, high) in plan.ranges.items()},
+        "range": {name: [finite(low), finite(high)] for name, (low, high) in spans(plan).items()},
         "breakdown": numbers(plan.breakdown),
         "memory_breakdown": numbers(plan.memory_terms),
         "per_token": numbers(plan.per_token),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from exaplan import units
 from exaplan.answers import Relief
@@ -88,7 +88,7 @@ def rate_text(value: float | None) -> str:
 def headline(served: Served) -> str:
     """The answer in one sentence."""
     plan = served.plans[0]
-    parts = [*_speed(served, plan), *_flow(plan), *_money(plan)]
+    parts = [*_speed(served, plan), *_flow(served, plan), *_money(served, plan)]
     told = word("law.colon").join(filter(None, (_take(served, plan), word("law.comma").join(parts))))
     held = _held(served)
     told = word("law.semicolon").join([told, held] if held else [told])
@@ -122,15 +122,31 @@ def upper(plan: ServePlan, key: str, dimension: str) -> str:
     return value if high is None else word("headline.upper", value=value, high=amount(high, dimension))
 
 
-def _flow(plan: ServePlan) -> Iterator[str]:
+def makes_samples(served: Served) -> bool:
+    """Whether samples are made (images, videos), which have no tokens."""
+    work = served.ask.get("work")
+    return isinstance(work, Mapping) and bool(work.get("generation"))
+
+
+def flow_column(served: Served) -> str:
+    """What the throughput counts."""
+    return "samples_rate" if makes_samples(served) else "token_rate"
+
+
+def _flow(served: Served, plan: ServePlan) -> Iterator[str]:
     if "throughput" in plan.metrics:
-        yield word("serving.flow", rate=rate_text(plan.metrics["throughput"]))
+        key = "serving.samples" if makes_samples(served) else "serving.flow"
+        yield word(key, rate=rate_text(plan.metrics["throughput"]))
 
 
-def _money(plan: ServePlan) -> Iterator[str]:
+def _money(served: Served, plan: ServePlan) -> Iterator[str]:
     hour, million = cost_hour(plan), plan.per_million.get("output")
     if hour is not None:
         yield word("serving.hour", cost=amount(hour, "money"))
+    if makes_samples(served):
+        if plan.per_token.get("cost") is not None:
+            yield word("serving.sample", cost=amount(plan.per_token["cost"], "money"))
+        return
     if million is not None:
         yield word("serving.million", cost=amount(million, "money"))
     if plan.per_token.get("energy") is not None:
@@ -145,6 +161,18 @@ def joules(value: float | None) -> str:
 def cost_hour(plan: ServePlan) -> float | None:
     """What serving costs. [USD/h]"""
     return plan.cost / plan.time * HOUR if plan.cost is not None and plan.time else None
+
+
+def spans(plan: ServePlan) -> dict[str, tuple[float, float]]:
+    """The 80% intervals of a plan, and those that follow from its cost and energy: by the hour and by the token."""
+    found = dict(plan.ranges)
+    shares = {"cost_hour": ("cost", cost_hour(plan)), "energy_token": ("energy", plan.per_token.get("energy"))}
+    shares |= {f"per_million_{name}": ("cost", value) for name, value in plan.per_million.items()}
+    for name, (whole, value) in shares.items():
+        total, ends = getattr(plan, whole), plan.ranges.get(whole)
+        if value is not None and total and ends is not None:
+            found.setdefault(name, (value * ends[0] / total, value * ends[1] / total))
+    return found
 
 
 def _held(served: Served) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from math import isfinite
 
 from rich.cells import cell_len
 from rich.console import RenderableType
@@ -107,7 +108,7 @@ def _run_lines(run: Simulated) -> list[RenderableType]:
 
 def series_lines(run: Simulated) -> list[RenderableType]:
     """The time series as lines of blocks, each with its least and its largest value."""
-    found = {name: run.series[name] for name in SERIES if run.series.get(name)}
+    found = {name: known for name in SERIES if (known := list(filter(isfinite, run.series.get(name, ()))))}
     if not found:
         return []
     names = {name: word(f"serving.series.{name}") for name in found}

@@ -25,7 +25,7 @@ def mlperf(row: Mapping[str, str], base: dict[str, Any]) -> Question:
     if facts is None:
         raise Skip(f"no data set is known of {cell(row, 'model')!r}")
     scenario = cell(row, "scenario").lower().split()[-1]
-    prompt, output = number(row, "isl", float(facts["prompt"])), number(row, "osl", float(facts["output"]))
+    prompt, output = float(facts["prompt"]), float(facts["output"])
     base = {**base, "usage": "offline"}
     said = () if cell(row, "precision") else (f"precision = {base['settings'].formats.weights}",)
     base["chosen"] = (*said, "layout = the one of most throughput")
@@ -33,9 +33,9 @@ def mlperf(row: Mapping[str, str], base: dict[str, Any]) -> Question:
         protocol, measured = Protocol("single", prompt, output), {"latency": number(row, "latency_ms_p90") * 1e-3}
     elif scenario == "offline":
         protocol = Protocol("offline", prompt, output, requests=int(facts["requests"]))
-        measured = {"throughput": rate_of(row, output)}
+        measured = {"throughput": rate_of(row, number(row, "osl", output))}
     else:
         limits = tuple(float(value) for value in facts["limits"][scenario])
         protocol = Protocol("server", prompt, output, requests=int(facts["requests"]), limits=(limits[0], limits[1]))
-        measured = {"throughput": rate_of(row, output)}
+        measured = {"throughput": rate_of(row, number(row, "osl", output))}
     return Question(**base, replica=None, replicas=0, protocol=protocol, measured=measured)

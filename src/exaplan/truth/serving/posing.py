@@ -123,7 +123,14 @@ def chosen(
 
 
 def offline_rate(case: ServeCase, question: Question) -> float:
-    """Output tokens/s of one copy that is never short of requests, in the mean. [1/s]
+    """Output tokens/s of one copy that is never short of requests, within the limit of time per token. [1/s]"""
+    rate, seqs = offline_flow(case, question)
+    limit = question.protocol.limits[1]
+    return rate / max(1.0, seqs / rate / limit) if limit > 0.0 else rate
+
+
+def offline_flow(case: ServeCase, question: Question) -> tuple[float, float]:
+    """(output tokens/s of one copy that is never short of requests, sequences at a time), in the mean.
 
     B o / (o t_d + B t_p): B sequences at a time, t_d a step of theirs, t_p what a prompt adds.
     """
@@ -132,6 +139,4 @@ def offline_rate(case: ServeCase, question: Question) -> float:
     context = seqs * (prompt + 0.5 * output)
     shapes = np.array([[0.0, 0.0, 0.0, seqs, context], [prompt, 0.0, 1.0, seqs, context]])
     alone, both = iterations(case, shapes)
-    limit = question.protocol.limits[1]
-    slow = max(1.0, float(alone) / limit) if limit > 0.0 else 1.0
-    return float(seqs * output / (output * alone + seqs * max(1e-9, both - alone)) / slow)
+    return float(seqs * output / (output * alone + seqs * max(1e-9, both - alone))), seqs

@@ -9,12 +9,13 @@ import numpy as np
 from exaplan.case.serving import ServeCase, iterations, step_table
 from exaplan.perf.serving.inputs import StepTable
 from exaplan.sim import Bench, bench
-from exaplan.truth.serving.posing import Posed
+from exaplan.truth.serving.posing import Posed, offline_flow
 from exaplan.truth.serving.questions import Protocol
 
 SHARE = 0.8  # mean time per token over its limit at the 99th percentile (own estimate: spread of mixed iterations)
 ROUNDS = 4  # halvings of the search for the most users within the limits
 ALONE = 1  # Policy.batching of engines whose prompts go alone
+WAVES = 2.5  # rounds of an offline run that are simulated one by one
 PIECE = 512  # tokens that llama.cpp reads at once (its default n_ubatch)
 
 
@@ -54,10 +55,14 @@ def _closed(posed: Posed) -> Mapping[str, float]:
 
 
 def _offline(posed: Posed) -> Mapping[str, float]:
+    """All requests at once: the first rounds and the end are simulated, rounds between them run at the steady rate."""
     protocol, case = posed.question.protocol, posed.case
     users = max(1, round(protocol.requests / posed.copies))
-    found = loop(case, step_table(case), protocol, users, 1)
-    return {"throughput": found.throughput * posed.copies}
+    steady, seqs = offline_flow(case, posed.question)
+    run = max(1, min(users, round(WAVES * seqs)))
+    found = loop(case, step_table(case), protocol, run, 1)
+    time = run * protocol.output / found.throughput + (users - run) * protocol.output / steady
+    return {"throughput": posed.copies * users * protocol.output / time}
 
 
 def _steady(posed: Posed) -> Mapping[str, float]:
