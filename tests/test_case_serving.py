@@ -111,10 +111,16 @@ def test_windowed_layers_keep_their_window() -> None:
 
 
 def test_states_take_memory_by_sequence() -> None:
-    """Mamba-2 layers hold a state for every sequence that may run, and no tokens."""
+    """Mamba-2 layers hold a state for every sequence that may run and fits, and no tokens."""
     few, many = (case("nemotron-h-8b", "bf16", settings_={"max_seqs": n}) for n in (64, 256))
     assert many.memory_terms["state"] == pytest.approx(4 * few.memory_terms["state"])
     assert many.kv_token < 0.3 * case("llama-3.1-8b", "bf16").kv_token
+
+
+def test_states_never_push_out_the_cache() -> None:
+    """Of thousands of sequences only as many get a state as fit with their caches."""
+    found = case("nemotron-nano-9b-v2", "bf16", settings_={"max_seqs": 2048})
+    assert found.kv_tokens > 0 and found.policy.max_seqs < 2048
 
 
 # --------------------------------------------------------------------------------------------------- memory

@@ -213,10 +213,19 @@ def asked(case: Any, ask: Any, tune: Any) -> Any:
     return found, found
 
 
+def tuner() -> Any:
+    """Compiled: tuning values (fields,) -> ServeTuning, whatever fields it has."""
+    listed = ", ".join(f"t[{i}]" for i in range(len(FIELDS)))
+    scope: dict[str, Any] = {"ServeTuning": ServeTuning}
+    exec(f"def made(t):\n    return ServeTuning({listed})", scope)
+    return _njit(scope["made"])
+
+
 def make_batch(rows: Sequence[tuple[Any, Ask]]) -> Any:
     """A callable(tunings (n, fields)) -> quantities (n, 2), for rows of ((layers, head, attention, hardware), ask)."""
     typed = numba().typed.List
     cases, asks = typed(), typed()
+    made = tuner()
     for case, ask in rows:
         layers, head, attention, hw = case
         attention = attention.copy()
@@ -227,11 +236,7 @@ def make_batch(rows: Sequence[tuple[Any, Ask]]) -> Any:
     @_njit  # type: ignore[untyped-decorator]
     def loop(cases: Any, asks: Any, tunings: Array, out: Array) -> None:
         for i in range(len(cases)):
-            t = tunings[i]
-            tune = ServeTuning(
-                t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14], t[15],
-                t[16], t[17],
-            )
+            tune = made(tunings[i])
             out[i, 0], out[i, 1] = asked(cases[i], asks[i], tune)
 
     def evaluate(tunings: Array) -> Array:

@@ -67,3 +67,10 @@ EFFECTS: dict[tuple[str, str], float] = {
     ("stack", "grouped"): 0.30,
     ("stack", "launch"): 0.30,
 }
+
+OTHER = 0.5  # spread of a field that no prior above names: its default is the prior
+
+
+def base(field: str, default: float) -> tuple[float, float]:
+    """Prior of a field."""
+    return BASE.get(field, (default, OTHER))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from serving_priors import BASE, EFFECTS
+from serving_priors import EFFECTS, base
 
 from exaplan.perf.serving.inputs import ServeTuning
 
@@ -34,7 +34,11 @@ class Design:
 def design(keys: Sequence[Sequence[str]], scale: float = 1.0) -> Design:
     """Parameters for rows whose effects are ``keys``; ``scale`` widens all spreads of effects."""
     n = len(keys)
-    entries = [(field, "base", np.ones(n, bool), np.log(BASE[field][0]), BASE[field][1]) for field in FIELDS]
+    plain = ServeTuning()._asdict()
+    entries = []
+    for field in FIELDS:
+        value, spread = base(field, plain[field])
+        entries.append((field, "base", np.ones(n, bool), float(np.log(value)), spread))
     for (kind, field), spread in EFFECTS.items():
         for key in sorted({key for row in keys for key in row if key.startswith(kind + "=")}):
             entries.append((field, key, np.array([key in row for row in keys]), 0.0, spread * scale))

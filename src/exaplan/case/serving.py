@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from exaplan.case import architecture_of
 from exaplan.case.serving_parts import (
     UNBOUND,
+    budget,
     checked,
-    chosen,
     cutting,
     decoding,
     hardware,
     host_of,
-    memory_terms,
     policy_of,
     typical_context,
 )
@@ -29,7 +28,6 @@ from exaplan.nouns import Cluster, Model
 from exaplan.nouns.serving import Engine, Replica, Settings, Traffic
 from exaplan.perf.kernel import compiled
 from exaplan.perf.serving import iteration as loop
-from exaplan.perf.serving import memory as bytes_of
 from exaplan.perf.serving import pack
 from exaplan.perf.serving.inputs import (
     ALL,
@@ -103,33 +101,14 @@ def serve(
     """One replica of a model under an engine. ``tune`` overrides the fitted tuning; ``draft``: the drafting model."""
     checked(model, cluster, replica)
     cut = cutting(model, cluster, settings, replica)
-    arch, formats = architecture_of(cluster), settings.formats
+    arch, formats, spec = architecture_of(cluster), settings.formats, settings.speculative
     chip = hardware(cluster, engine.family, formats.weights)
     found = tune or serving_fits.tuning(engine.name, arch, formats.weights, model.experts > 0)
-    spec, width = settings.speculative, serving_fits.kv_bytes(formats.kv)
-    kinds = pack.kinds(model)
+    width, queries = serving_fits.kv_bytes(formats.kv), 1.0 + (spec.length if spec else 0)
     weights = pack.weight_bytes(model, cut, spec.length if spec and spec.draft == "mtp" else 0)
-    if draft is not None:
-        weights += pack.weight_bytes(draft, cut)
-    token = bytes_of.cache_token(kinds, replica.tp, replica.pp, width, typical_context(traffic))
-    terms, room = memory_terms(model, cluster, engine, settings, replica, weights)
-    seqs = chosen(engine, settings, "max_seqs")
-    state = bytes_of.state_bytes(kinds, replica.tp, replica.pp) * seqs
-    terms["state"], room = state, room - state
-    kv_tokens = int(replica.dp * room / token) if token > 0.0 else (UNBOUND if room > 0.0 else 0)
-    terms["kv"] = max(0.0, room) if token > 0.0 else 0.0
-    drafted = float(spec.length) if spec else 0.0
-    whole_token = max(1.0, token * replica.tp * replica.pp)
-    link = float(yaml_data("fits/goodput.yaml")["host_link"]["value"])
-    policy = policy_of(
-        model,
-        engine,
-        settings,
-        replica,
-        kv_tokens,
-        settings.offload / whole_token,
-        replica.chips * link / whole_token,
-    )
+    weights += pack.weight_bytes(draft, cut) if draft is not None else 0.0
+    room = budget(model, cluster, engine, settings, replica, weights, typical_context(traffic))
+    reading, decode = fits.attention(arch), decoding(model, arch, formats.kv, engine.family)
     return ServeCase(
         model=model,
         cluster=cluster,
@@ -139,28 +118,18 @@ def serve(
         layers=pack.layer_table(model, cut),
         head=pack.head_table(model, cut),
         draft=draft_rows(model, cut, settings, draft),
-        attention=attention_table(
-            kinds,
-            cut,
-            chip,
-            fits.attention(arch),
-            decoding(model, arch, formats.kv, engine.family),
-            width,
-            1.0 + drafted,
-            found,
-            model,
-        ),
+        attention=attention_table(pack.kinds(model), cut, chip, reading, decode, width, queries, found),
         hardware=chip,
         tuning=found,
         host=host_of(found),
         weights=weights,
-        kv_token=token,
-        kv_tokens=kv_tokens,
-        memory_terms=terms,
-        policy=policy,
-        needs=sum(terms.values()) - terms["kv"],
+        kv_token=room.token,
+        kv_tokens=room.tokens,
+        memory_terms=room.terms,
+        policy=policy_of(model, engine, settings, replica, room),
+        needs=sum(room.terms.values()) - room.terms["kv"],
         graph=float(yaml_data("serving_memory.yaml")["graph_tokens"]["value"]) if engine.graphs else 0.0,
-        width=1.0 + drafted,
+        width=queries,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 from exaplan.case import architecture_of, clock_of, fabric_kind, link_of
 from exaplan.catalog import fits, serving_fits
@@ -119,11 +120,12 @@ def memory_terms(
 ) -> tuple[dict[str, float], float]:
     """(name -> B per chip without the cache, B that are left for the cache)."""
     record = yaml_data("serving_memory.yaml")
+    held = record["light"] if engine.family in record["light"]["engines"] else record
     seqs, tokens = chosen(engine, settings, "max_seqs"), chosen(engine, settings, "max_tokens")
     vocab = model.vocab / replica.tp
     activations = bytes_of.activation_bytes(tokens, model.hidden, widest(model, replica), seqs, vocab)
-    graphs = float(record["graphs"]["value"]) if engine.graphs else 0.0
-    context = float(record["context"]["value"])
+    graphs = float(held["graphs"]["value"]) if engine.graphs else 0.0
+    context = float(held["context"]["value"])
     inside = engine.family not in ("sglang",)
     share = chosen(engine, settings, "memory_share")
     memory = cluster.chip.memory
@@ -132,24 +134,60 @@ def memory_terms(
     return terms, room
 
 
-def policy_of(
-    model: Model, engine: Engine, settings: Settings, replica: Replica, kv_tokens: int, offload: float, rate: float
-) -> Policy:
+class Room(NamedTuple):
+    """Memory of a replica: terms [B per chip], token [B per token and chip], tokens [capacity; <= 0: does not fit],
+    seqs [sequences of a rank that may run at once], host_tokens [that host memory holds], host_rate [tokens/s]."""
+
+    terms: dict[str, float]
+    token: float
+    tokens: int
+    seqs: int
+    host_tokens: int
+    host_rate: float
+
+
+def budget(
+    model: Model,
+    cluster: Cluster,
+    engine: Engine,
+    settings: Settings,
+    replica: Replica,
+    weights: float,
+    context: float,
+) -> Room:
+    """What memory leaves for the cache, for sequences of ``context`` tokens."""
+    kinds, width = pack.kinds(model), serving_fits.kv_bytes(settings.formats.kv)
+    token = bytes_of.cache_token(kinds, replica.tp, replica.pp, width, context)
+    state = bytes_of.state_bytes(kinds, replica.tp, replica.pp)
+    terms, room = memory_terms(model, cluster, engine, settings, replica, weights)
+    seqs = bytes_of.running(room, state, token * context, chosen(engine, settings, "max_seqs"))
+    terms["state"] = state * seqs
+    room -= terms["state"]
+    terms["kv"] = max(0.0, room) if token > 0.0 else 0.0
+    tokens = int(replica.dp * room / token) if token > 0.0 else (UNBOUND if room > 0.0 else 0)
+    whole_token = max(1.0, token * replica.tp * replica.pp)
+    link = float(yaml_data("fits/goodput.yaml")["host_link"]["value"])
+    return Room(
+        terms, token, tokens, int(seqs), int(settings.offload / whole_token), replica.chips * link / whole_token
+    )
+
+
+def policy_of(model: Model, engine: Engine, settings: Settings, replica: Replica, room: Room) -> Policy:
     """Numbers for the event loop."""
     spec = settings.speculative
     return Policy(
         batching=BATCHING[engine.batching],
         chunked=int(chosen(engine, settings, "chunked")),
-        max_seqs=int(chosen(engine, settings, "max_seqs")) * replica.dp,
+        max_seqs=room.seqs * replica.dp,
         max_tokens=int(chosen(engine, settings, "max_tokens")) * replica.dp,
-        kv_tokens=kv_tokens,
+        kv_tokens=room.tokens,
         block=engine.block,
-        watermark=int(engine.watermark * max(0, kv_tokens)),
+        watermark=int(engine.watermark * max(0, room.tokens)),
         whole=int(engine.admission == "whole"),
         swap=int(engine.preemption == "swap"),
         prefix=int(chosen(engine, settings, "prefix_cache")),
-        host_tokens=int(offload),
-        host_rate=rate,
+        host_tokens=room.host_tokens,
+        host_rate=room.host_rate,
         draft=spec.length if spec else 0,
         accept=spec.acceptance if spec else 0.0,
         max_context=max(model.max_seq, LONGEST) if model.max_seq else UNBOUND,

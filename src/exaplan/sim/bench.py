@@ -7,15 +7,15 @@ from typing import NamedTuple
 import numpy as np
 
 from exaplan.errors import InputError
-from exaplan.perf.kernel import compiled
 from exaplan.perf.serving.inputs import Policy, StepTable
 from exaplan.sim import build
 from exaplan.sim import columns as at
-from exaplan.sim.loop import OVER, advance
+from exaplan.sim.drive import Kernel
+from exaplan.sim.loop import OVER
+from exaplan.sim.nouns import WITHOUT_END, Chunk, Fleet, Pool
 from exaplan.sim.queues import push_event, take_slot
+from exaplan.sim.requests import new_session
 from exaplan.sim.state import State, Whole
-
-WITHOUT_END = 2**62
 
 
 class Bench(NamedTuple):
@@ -39,28 +39,25 @@ def bench(
     warm: int = 2,
     low: float = 0.8,
     drained: bool = True,
-    cached: int = 0,
     plain: bool = False,
 ) -> Bench:
     """Serve ``requests`` x ``concurrency`` requests after ``warm`` x ``concurrency`` others.
 
     Lengths [tokens] are even over the whole numbers of [low, 1] x isl and osl. drained: the warm-ups end before the
-    measured requests start all at once, as load generators do; else one loop goes on. cached [tokens of each prompt
-    that the prefix cache holds].
+    measured requests start all at once, as load generators do; else one loop goes on.
     """
     if concurrency < 1 or isl < 1 or osl < 1:
         raise InputError(f"a benchmark of {concurrency} users, {isl:g} tokens in and {osl:g} out measures nothing")
     first = warm * concurrency
-    s = build.state(policy, slots=concurrency + 1, sketches=False, batches=1, seed=seed)
-    s = s._replace(rows=lengths(isl, osl, low, first + requests * concurrency, seed), thinks=np.zeros(1))
-    s = s._replace(thinks=np.zeros(len(s.rows)))
-    s.counts[at.ROWS] = len(s.rows)
-    s.counts[at.CLOSED] = 1
-    s.counts[at.WARM] = first
-    s.counts[at.BATCH_SIZE] = WITHOUT_END
+    kernel = Kernel(Fleet(Pool(table, policy)), plain)
+    s = build.state([policy], [at.MAIN], slots=concurrency + 1, buckets=0, bins=2, batches=1, seed=seed)
+    rows = lengths(isl, osl, low, first + requests * concurrency, seed)
+    s = build.with_chunk(s, Chunk(rows, np.zeros(len(rows)), np.zeros(0)))
+    s.whole[at.CLOSED], s.whole[at.WARM], s.whole[at.BATCH_SIZE] = 1, first, WITHOUT_END
+    s.real[at.LATE] = table.host.request
     if drained and first > 0:
-        rounds(s, concurrency, first, table, policy, plain)
-    rounds(s, concurrency, len(s.rows), table, policy, plain)
+        serve(s, concurrency, first, kernel)
+    serve(s, concurrency, len(rows), kernel)
     return means(s)
 
 
@@ -75,22 +72,23 @@ def lengths(isl: float, osl: float, low: float, count: int, seed: int) -> Whole:
     return rows
 
 
-def rounds(s: State, users: int, limit: int, table: StepTable, policy: Policy, plain: bool) -> None:
+def serve(s: State, users: int, limit: int, kernel: Kernel) -> None:
     """Start all users and run until the limit of requests is served."""
-    s.counts[at.LIMIT] = limit
+    s.whole[at.LIMIT] = limit
     for _ in range(users):
-        push_event(s, s.clocks[at.NOW] + table.host.request, at.RETURN, take_slot(s))
-    run = advance if plain else compiled(advance)
-    if run(s, table, policy, WITHOUT_END) != OVER:
-        raise InputError("the benchmark did not end")
+        slot = take_slot(s)
+        new_session(s, slot)
+        push_event(s, s.real[at.NOW] + s.real[at.LATE], at.RETURN, slot)
+    while kernel.slice(s) != OVER:
+        continue
 
 
 def means(s: State) -> Bench:
     """Means of the only batch; NaN where nothing was measured."""
-    tally = s.tallies[0]
+    tally = s.real[s.whole[at.TALLIES_AT] :]
     if tally[at.COUNT] == 0.0:
         return Bench(np.nan, np.nan, 0.0, np.nan)
     ttft, latency = tally[at.SUM_TTFT] / tally[at.COUNT], tally[at.SUM_LATENCY] / tally[at.COUNT]
     tpot = tally[at.SUM_TPOT] / tally[at.SPACED] if tally[at.SPACED] > 0.0 else np.nan
-    span = s.clocks[at.LAST_END] - s.clocks[at.FIRST_START]
+    span = s.real[at.LAST_END] - s.real[at.FIRST_START]
     return Bench(float(ttft), float(tpot), float(tally[at.SUM_OUT] / span), float(latency))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from exaplan.sim.columns import SEED_1, SEED_2
+from exaplan.sim.columns import EXPONENTIAL, FIXED, SEED_1, SEED_2
 from exaplan.sim.state import State
 
 MODULUS_1, FACTOR_1 = 2147483563, 40014
@@ -17,10 +17,10 @@ MODULUS_2, FACTOR_2 = 2147483399, 40692
 
 def uniform(s: State) -> float:
     """A number in (0, 1): z / m1 of [1]."""
-    first = s.counts[SEED_1] * FACTOR_1 % MODULUS_1
-    second = s.counts[SEED_2] * FACTOR_2 % MODULUS_2
-    s.counts[SEED_1] = first
-    s.counts[SEED_2] = second
+    first = s.whole[SEED_1] * FACTOR_1 % MODULUS_1
+    second = s.whole[SEED_2] * FACTOR_2 % MODULUS_2
+    s.whole[SEED_1] = first
+    s.whole[SEED_2] = second
     difference = first - second
     if difference < 1:
         difference += MODULUS_1 - 1
@@ -43,3 +43,13 @@ def accepted(s: State, drafted: int, chance: float) -> int:
     while count < drafted and uniform(s) < chance:
         count += 1
     return count
+
+
+def drawn(s: State, law: int, mean: float, cv: float) -> float:
+    """A service time [s] of this mean: fixed, exponential, or lognormal with ``cv`` = standard deviation over mean."""
+    if law == FIXED:
+        return mean
+    if law == EXPONENTIAL:
+        return exponential(s, mean)
+    variance = math.log(1.0 + cv * cv)
+    return mean * math.exp(math.sqrt(variance) * normal(s) - 0.5 * variance)

@@ -1,4 +1,4 @@
-"""The whole state of a run, in arrays: what the compiled event loop reads and writes."""
+"""The whole state of a run in two arrays: what the compiled event loop reads and writes."""
 
 from __future__ import annotations
 
@@ -7,36 +7,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from exaplan.sim import columns as at
-
 Whole = NDArray[np.int64]
 Real = NDArray[np.float64]
 
 
 class State(NamedTuple):
-    """Everything that an event may read or change.
+    """Everything that an event may read or change: counts and links in ``whole``, times and sums in ``real``.
 
-    slots: (requests, SLOT_COLUMNS), times: (requests, TIME_COLUMNS), one row per request in the system; replicas,
-    spans: one row per replica; phase: (replicas, block), decoding requests by the step [mod block] at which they need
-    one more block; finishes: (replicas, sequences, 2), a heap of (last step, request) of each replica; event_times,
-    events: (events,), (events, 3): a heap by time, then order; rows: (rows, 3), thinks, whens: the requests to come; counts, clocks:
-    see columns; log: (entries, 4) of (time, kind, request, value), empty where nobody compares events.
+    A request, a replica, an entry of the cache is known by its address: the place of its first column in both arrays;
+    ``columns`` names what stands behind it. The counters of the run begin at 0, and say where everything else begins.
+    Two arrays, because compiled code pays for each array that it hands to a function.
     """
 
-    slots: Whole
-    times: Real
-    replicas: Whole
-    spans: Real
-    phase: Whole
-    finishes: Whole
-    event_times: Real
-    events: Whole
-    rows: Whole
-    thinks: Real
-    whens: Real
-    counts: Whole
-    clocks: Real
-    tallies: Real
-    sketches: Whole
-    promise: Real
-    log: Real
+    whole: Whole
+    real: Real

@@ -37,7 +37,7 @@ def asked(work: dict[str, Any] | None = None, **parts: Any) -> ServeAsk:
     """A serving ask: Llama 3.1 8B on H100, 20 requests/s of 512 and 64 tokens, first token within 1 s."""
     slo = {"ttft": "1 s", "percentile": 99}
     base = {"kind": "serving", "rate": "20/s", "prompt": 512, "output": 64, "slo": slo, "requests": 2000}
-    given = {"model": "llama-3.1-8b", "cluster": {"chip": "h100-sxm"}, **parts, "work": {**base, **(work or {})}}
-    made = parse({name: value for name, value in given.items() if value is not None})
+    told = {name: value for name, value in {**base, **(work or {})}.items() if value is not None}
+    made = parse({"model": "llama-3.1-8b", "cluster": {"chip": "h100-sxm"}, **parts, "work": told})
     assert isinstance(made, ServeAsk)
     return made

@@ -1,6 +1,8 @@
 """Time of attention over a paged KV cache: decoding sequences, and chunks of prompts behind what is cached already.
 
-One row per kind of attention layer (columns below), of one chip. Pure scalar functions.
+One row per kind of attention layer (columns below), of one chip. Pure scalar functions, fitted on measured kernels.
+Paged caches: Kwon et al. 2023 (arXiv:2309.06180); decoding split over the cache: Dao et al. 2023, "Flash-Decoding",
+which keeps all processors busy at any batch, so that bytes and FLOPs alone bound it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Time of one iteration of an engine: what the event loop calls, compiled, some hundred nanoseconds each."""
+"""Time of one iteration of an engine: what the event loop calls, compiled, some hundred nanoseconds each.
+
+Iterations that mix prompt chunks and decoding sequences: Yu et al. 2022, "Orca", OSDI; Agrawal et al. 2023, "Sarathi"
+(arXiv:2308.16369).
+"""
 
 from __future__ import annotations
 

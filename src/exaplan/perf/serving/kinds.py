@@ -1,11 +1,14 @@
-"""Kinds of attention layers as rows of numbers (perf/serving/attention.py), cut for one chip."""
+"""Kinds of attention layers as rows of numbers (perf/serving/attention.py), cut for one chip.
+
+MLA decodes over its compressed cache as if one key/value head of rank + rope elements served all heads, and reads
+prompts decompressed (DeepSeek-AI 2024, arXiv:2405.04434, section 2.1).
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from exaplan.models.serving import Cache
-from exaplan.nouns import Model
 from exaplan.perf.roofline import AttentionFit
 from exaplan.perf.serving.attention import COLUMNS
 from exaplan.perf.serving.inputs import DecodeFit, ServeHardware, ServeTuning, Table
@@ -22,7 +25,6 @@ def attention_table(
     width: float,
     queries: float,
     tune: ServeTuning,
-    model: Model,
 ) -> Table:
     """One row per kind of layer, shape (kinds, COLUMNS); queries: tokens of a decoding sequence in an iteration."""
     rows = [kind_row(cache, cut, hw, fit, decode, width, queries, tune) for cache in kinds]

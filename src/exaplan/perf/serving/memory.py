@@ -33,6 +33,17 @@ def cache_token(caches: tuple[Cache, ...], tp: int, stages: int, width: float, c
     return sum(c.layers * token_bytes(c, tp, width) * kept_share(c, context) for c in caches) / stages
 
 
+def running(room: float, state: float, sequence: float, most: float) -> float:
+    """Sequences that may run at once [count]: ``most``, or as many as recurrent states and caches find room for.
+
+    room [B], state, sequence [B of one sequence: its recurrent state, and its cache]. Engines page states from the same
+    pool and let in what fits, so states of sequences that never run are not set aside.
+    """
+    if state <= 0.0 or room <= 0.0:
+        return most
+    return max(1.0, min(most, room // (state + sequence)))
+
+
 def state_bytes(caches: tuple[Cache, ...], tp: int, stages: int) -> float:
     """Recurrent state per sequence on one chip [B], in 32 bit as the kernels keep it."""
     return sum(4.0 * c.layers * c.state / tp for c in caches) / stages
@@ -50,7 +61,7 @@ def activation_bytes(tokens: float, hidden: float, widest: float, seqs: float, v
 def cache_room(
     memory: float, share: float, of_free: bool, weights: float, activations: float, reserve: float, inside: bool
 ) -> float:
-    """Bytes for the cache.
+    """What is left for the cache. [B]
 
     of_free (TensorRT-LLM): share (memory - weights - activations - reserve). Else the share is of the whole memory, and
     weights, and where ``inside`` activations and reserve (vLLM), come out of it; SGLang's static share holds weights

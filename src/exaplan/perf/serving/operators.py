@@ -1,6 +1,8 @@
 """Time of one operator of a served model on one chip, for the tokens of one iteration. Pure scalar functions.
 
 A row holds what one chip does (perf/serving/inputs.py); tokens are those of its attention rank, or of all of them.
+Forms are rooflines as in perf/roofline.py, with coefficients fitted on measured kernels of engines
+(data/fits/serving_*.yaml).
 """
 
 from __future__ import annotations

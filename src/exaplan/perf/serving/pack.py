@@ -266,7 +266,10 @@ def weight_bytes(model: Model, cut: Cutting, draft: int = 0) -> float:
     extra = sum(size(op) for op in drafting(model)) if draft else 0.0
     adapters, rank = cut.lora
     lora = adapters * rank * 2.0 * sum(times * lora_width(op, cut) for op, times in served(model)) * full
-    return layers + (sum(ends) if stages == 1 else max(ends)) + extra + lora
+    if stages == 1:
+        return layers + sum(ends) + extra + lora
+    # stages are balanced with both ends counted, so the fullest holds its even part or its whole layers
+    return max(layers, (layers / full + sum(ends)) / stages) + extra + lora
 
 
 def lora_width(op: Operator, cut: Cutting) -> float:

@@ -1,4 +1,7 @@
-"""The tables of a replica, filled by looping over its operators; compiled, some milliseconds."""
+"""The tables of a replica, filled by looping over its operators; compiled, some milliseconds.
+
+Iterations of few tokens are replayed from CUDA graphs (NVIDIA, "CUDA graphs"), others launched kernel by kernel.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from exaplan.perf.serving.operators import operator_time
 
 
 def tokens_at(index: float, knee: float, stride: float) -> float:
-    """Tokens that entry ``index`` of a table stands for."""
+    """Tokens that entry ``index`` of a table stands for. [tokens]"""
     return index if index <= knee else knee + (index - knee) * stride
 
 
