@@ -64,7 +64,7 @@ def simulated(**changes: Any) -> Simulated:
         requests=9000, duration=450.0, warm=45.0, stable=True,
         throughput={"requests": 19.9, "output_tokens": 5094.0, "total_tokens": 25472.0},
         ttft=quantiles(0.12), tpot=quantiles(0.021), latency=quantiles(5.5), queue=quantiles(0.01),
-        kv={"mean": 0.41, "peak": 0.78, "capacity": 412_000.0}, goodput=19.7, kept=0.993, batch=55.0, busy=0.82,
+        kv={"mean": 0.41, "peak": 0.78, "tokens": 412_000.0}, goodput=19.7, kept=0.993, batch=55.0, busy=0.82,
         preemptions=3, cached=0.31, little=1.0003, seed=7, refused={"longer than the context": 2}, unfinished=4,
         iterations=21_000,
         series={
@@ -74,7 +74,7 @@ def simulated(**changes: Any) -> Simulated:
             "kv": tuple(0.41 + 0.05 * math.sin(at / 30) for at in times),
         },
         by_stage={"embed": quantiles(0.004), "generate": quantiles(5.4)},
-        replicas={"mean": 2.0, "most": 3.0},
+        replicas={"mean": 2.0, "starts": 1.0, "stops": 0.0, "tokens_computed": 1.02e7},
     )  # fmt: skip
     return replace(made, **changes)
 

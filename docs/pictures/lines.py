@@ -19,6 +19,13 @@ HEAD = 30
 COLOURS = ("#2166ac", "#d6604d", "#4d9221", "#8856a7", "#8c510a")  # told apart by most who see colours otherwise
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "1 5")
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+DECADES = (
+    (1.0,),
+    (1.0, 3.0),
+    (1.0, 2.0, 5.0),
+    (1.0, 1.5, 2.0, 3.0, 5.0, 7.0),
+    (1.0, 1.2, 1.4, 1.6, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0),
+)
 
 Panel = Mapping[str, Any]
 Points = Sequence[Sequence[float]]
@@ -42,16 +49,27 @@ class Scale:
         return round(self.start + share * (self.end - self.start), 1)
 
     def ticks(self) -> list[float]:
-        """Round values that the axis reaches: some five of an even one, 1, 2 and 5 of every decade of another."""
+        """Round values that the axis reaches: some five of an even one."""
         if self.log:
-            powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-            many = math.log10(self.high / self.low) > 2.5
-            values = [float(f"{step}e{power}") for power in powers for step in ((1,) if many else (1, 2, 5))]
-        else:
-            rough = (self.high - self.low) / 5.0
-            power = 10.0 ** math.floor(math.log10(rough))
-            step = next(power * s for s in STEPS if power * s >= rough * 0.999)
-            values = [step * k for k in range(math.floor(self.low / step), math.ceil(self.high / step) + 1)]
+            return self.decades()
+        rough = (self.high - self.low) / 5.0
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(power * s for s in STEPS if power * s >= rough * 0.999)
+        first, last = math.floor(self.low / step), math.ceil(self.high / step)
+        return self.inside(step * k for k in range(first, last + 1))
+
+    def decades(self) -> list[float]:
+        """The fewest round values of every decade of which at least four are on the axis."""
+        powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        found: list[float] = []
+        for steps in DECADES:
+            found = self.inside(step * 10.0**power for power in powers for step in steps)
+            if len(found) >= 4:
+                break
+        return found
+
+    def inside(self, values: Iterable[float]) -> list[float]:
+        """Those that are on the axis."""
         return [value for value in values if self.low * 0.9999 <= value <= self.high * 1.0001]
 
 

@@ -30,7 +30,8 @@ from exaplan.perf.serving.inputs import Policy, ServeTuning, StepTable
 
 FOLDER = Path(__file__).resolve().parent
 RECORD = FOLDER.parent / "serving-policies.json"
-SEED, REQUESTS = 1, 4000
+SEED, REQUESTS = 1, 20_000
+KEPT_UP = 0.9  # of the asked rate; a run that starts and ends empty serves somewhat less
 CHAT = Traffic(
     Lengths("lognormal", 1024, cv=1.0, low=16, high=8192), Lengths("lognormal", 256, cv=0.7, low=8, high=2048)
 )
@@ -80,7 +81,7 @@ def fleet(one: Server, **pool: Any) -> sim.Fleet:
 
 
 def ran(served: sim.Fleet, traffic: Traffic) -> Simulated:
-    """A run of some thousand requests, the same ones for the same traffic."""
+    """A run of many requests, the same ones for the same traffic."""
     return sim.summary(sim.run(sim.traffic.make(traffic, REQUESTS, SEED), served, SEED))
 
 
@@ -89,7 +90,7 @@ def rising(served: sim.Fleet, traffic: Traffic, rates: Sequence[float]) -> Runs:
     found = []
     for rate in rates:
         made = ran(served, replace(traffic, rate=rate))
-        if not made.stable:
+        if not made.stable or made.throughput["requests"] < KEPT_UP * rate:
             break
         found.append((rate, made))
     return found
@@ -123,10 +124,12 @@ def tpot(made: Simulated) -> float:
 RATE, SECONDS, MILLI = "requests/s", "s, 99th percentile", "ms, 99th percentile"
 
 
-def two(title: str, x: str, runs: Mapping[str, Runs]) -> Chart:
+def two(title: str, x: str, runs: Mapping[str, Runs], **more: Any) -> Chart:
     """Time to the first token and time per token, side by side."""
-    first = panel("Time to first token", x, SECONDS, {name: curve(one, ttft) for name, one in runs.items()}, log=True)
-    other = panel("Time per token", x, MILLI, {name: curve(one, tpot) for name, one in runs.items()})
+    first = panel(
+        "Time to first token", x, SECONDS, {name: curve(one, ttft) for name, one in runs.items()}, log=True, **more
+    )
+    other = panel("Time per token", x, MILLI, {name: curve(one, tpot) for name, one in runs.items()}, **more)
     return {"title": title, "panels": [first, other]}
 
 
@@ -140,20 +143,21 @@ def batching() -> Chart:
         "prompts first": fleet(server().but(batching=1, chunked=0)),
         "mixed, in chunks": fleet(server()),
     }
-    runs = each(ways, CHAT, (2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 20.0, 24.0, 28.0))
+    runs = each(ways, CHAT, (1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 18.0, 20.0, 22.0, 24.0))
     return two("Continuous batching serves more, sooner", RATE, runs)
 
 
 def chunks() -> Chart:
     """Tokens of an iteration: few keep the time per token, many the time to the first token."""
     long = replace(CHAT, prompt=Lengths("lognormal", 4096, cv=0.8, low=256, high=16384), rate=5.0)
-    sizes = [256, 512, 1024, 2048, 4096, 8192, 16384]
+    sizes = (256, 512, 1024, 2048, 4096, 8192, 16384)
     whole = ran(fleet(server().but(batching=1, chunked=0, max_tokens=16384)), long)
+    pieces = [(float(n), ran(fleet(server().but(max_tokens=n)), long)) for n in sizes]
     runs = {
-        "prompts in chunks": [(float(n), ran(fleet(server().but(max_tokens=n)), long)) for n in sizes],
+        "prompts in chunks": [(n, made) for n, made in pieces if made.stable],
         "whole prompts, first": [(float(n), whole) for n in (sizes[0], sizes[-1])],
     }
-    return two("Chunked prefill trades one wait for the other", "tokens of an iteration", runs)
+    return two("Chunked prefill trades one wait for the other", "tokens of an iteration", runs, logx=True)
 
 
 def admission() -> Chart:
@@ -164,7 +168,7 @@ def admission() -> Chart:
         "now; evicted wait in host memory": fleet(server().but(whole=0, swap=1, kv_tokens=room, **host)),
         "only with room to the end": fleet(server().but(whole=1, kv_tokens=room)),
     }
-    runs = each(ways, CHAT, (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0))
+    runs = each(ways, CHAT, (1.0, 2.0, 3.0, 4.0, 5.0, 5.5, 6.0, 6.5, 7.0, 7.5))
     evicted = {name: curve(one, lambda m: 100.0 * m.preemptions / m.requests) for name, one in runs.items()}
     late = {name: curve(one, lambda m: m.latency.p99) for name, one in runs.items()}
     panels = [
@@ -178,7 +182,7 @@ def prefix() -> Chart:
     """A system prompt of 2,000 tokens, and conversations of five turns, with and without a prefix cache."""
     told = replace(CHAT, prefix=2000, turns=5, think=10.0, prompt=Lengths("lognormal", 200, cv=1.0, low=8, high=2048))
     ways = {"without": fleet(server()), "with a prefix cache": fleet(server().but(prefix=1))}
-    runs = each(ways, told, (2.0, 4.0, 6.0, 8.0, 10.0, 14.0, 18.0, 22.0))
+    runs = each(ways, told, (2.0, 4.0, 5.0, 6.0, 7.0, 8.0, 12.0, 16.0, 20.0, 24.0))
     found = {name: curve(one, lambda m: 100.0 * m.cached) for name, one in runs.items()}
     chart = two("A prefix cache spares prompts that were read before", RATE, runs)
     chart["panels"][1] = panel("Prompt tokens found in the cache", RATE, "%", found)
@@ -195,7 +199,7 @@ def disaggregation() -> Chart:
     link = sim.Transfer(rate=LINK / case().kv_token, latency=1e-3)
     apart = sim.Fleet(sim.Pool(one.table, one.policy, replicas=2), sim.Pool(one.table, one.policy, replicas=2), link)
     ways = {"4 chips do both": fleet(one, replicas=4), "2 read prompts, 2 write": apart}
-    runs = each(ways, long, (4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 28.0))
+    runs = each(ways, long, (4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 26.0, 28.0))
     return two("Reading and writing apart: even time per token", RATE, runs)
 
 
@@ -205,7 +209,7 @@ def routers() -> Chart:
     one = server().but(prefix=1, kv_tokens=120_000)
     names = ("round-robin", "least-loaded", "prefix")
     ways = {name: fleet(one, replicas=4, router=name) for name in names}
-    runs = each(ways, told, (4.0, 8.0, 12.0, 16.0, 20.0, 28.0, 36.0, 44.0))
+    runs = each(ways, told, (4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 28.0, 32.0))
     found = {name: curve(made, lambda m: 100.0 * m.cached) for name, made in runs.items()}
     chart = two("Where a request goes decides what its replica remembers", RATE, runs)
     chart["panels"][1] = panel("Prompt tokens found in the cache", RATE, "%", found)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# exaplan: small served by llama.cpp 2026 (commit 00dc805) on 1 host x 8 rtx-4090
+# exaplan: small served by llama.cpp 2026 (commit 00dc805) on 1 host x 2 rtx-4090
 # deployment: 2 x tp 1; q4_k_m, KV q8_0
-# expected: ttft p99 360 ms, ttft 132 ms, tpot p99 63 ms, tpot 23.1 ms, 5,094 output tokens/s, 67.1 of 22.4 GiB
+# expected: ttft p99 360 ms, ttft 132 ms, tpot p99 63 ms, tpot 23.1 ms, 5,094 output tokens/s, 67.1 of 24.0 GiB
 # a chip
 # not part of the plan: where the checkpoint is, TLS, keys, templates, health checks, restarts
 # use: MODEL=... bash this-file

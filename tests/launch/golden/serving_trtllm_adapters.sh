@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# exaplan: small served by TensorRT-LLM 1.2 on 1 host x 8 h100-sxm
+# exaplan: small served by TensorRT-LLM 1.2 on 1 host x 3 h100-sxm
 # deployment: 3 x tp 1; bf16, KV bf16
 # expected: ttft p99 360 ms, ttft 132 ms, tpot p99 63 ms, tpot 23.1 ms, 5,094 output tokens/s, 67.1 of 79.6 GiB
 # a chip

@@ -99,7 +99,8 @@ class ServeTuning(NamedTuple):
     experts and back). imbalance: rows of the busiest expert rank over the mean [1]. launch [s per kernel where no graph
     replays it]. Host: host_base [s per iteration], host_sequence [s per sequence in it], host_chunk [s per prompt
     chunk], overlap [0-1, share that hides under the chip's work], request [s once per request]. stream [B/s that one
-    processor streams at most in matrix-vector kernels of engines that are bound by it (llama.cpp)].
+    processor streams at most in matrix-vector kernels of engines that are bound by it (llama.cpp)]. packing [1]:
+    compute roof of grouped products over that of ordinary ones (some hundred rows an expert, uneven, padded to tiles).
     """
 
     products: float = 1.0
@@ -121,6 +122,7 @@ class ServeTuning(NamedTuple):
     overlap: float = 0.5
     request: float = 1e-2
     stream: float = 1e10
+    packing: float = 1.5
 
 
 # Columns of a row: an operator on one chip, ``COUNT`` times in an iteration.

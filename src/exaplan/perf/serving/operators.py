@@ -137,7 +137,8 @@ def grouped_product(row: Row, tokens: float, hw: ServeHardware, tune: ServeTunin
     hit = max(min(1.0, m), busiest(row[GROUPS], row[EXPERTS], row[TOP], tokens, tune.skew))
     rates = hw.low if row[LOW] > 0.0 else hw.high
     fit = hw.grouped if row[LOW] > 0.0 else hw.gemm
-    time = product_time(m, row[N], row[K], hit, row[WEIGHT], row[INPUT], rates, fit, tune.compute)
+    work = tune.compute * tune.packing
+    time = product_time(m, row[N], row[K], hit, row[WEIGHT], row[INPUT], rates, fit, work)
     return tune.experts * time + tune.grouped
 
 

@@ -101,7 +101,9 @@ def on(service: Service, copy: Copy) -> str:
 def header(service: Service, copies: list[Copy]) -> list[str]:
     """Comment lines: which plan this is, for which version, what to expect of it, what it leaves open."""
     hosts, put = hosts_of(copies), service.plan.deployment
-    where = f"{hosts:,} host{'s' if hosts > 1 else ''} x {service.per_host} {one_line(service.chip.name)}"
+    where = (
+        f"{hosts:,} host{'s' if hosts > 1 else ''} x {min(service.per_host, put.chips)} {one_line(service.chip.name)}"
+    )
     lines = [
         f"exaplan: {one_line(service.model)} served by {service.program} on {where}",
         f"deployment: {deployment_text(put)}; {formats_text(service.settings)}",

@@ -28,7 +28,7 @@ from exaplan.report.serving.named import NAMES, at_percentile, deployment_text, 
 from exaplan.report.words import word
 
 RANKS = ("p50", "p90", "p95", "p99")
-SERIES = ("queue", "running", "kv", "replicas")
+SERIES = ("queue", "running", "kv", "output_tokens", "replicas")
 MOST = 1000  # points of a line; longer series are thinned to that
 PANEL = 110  # pixels
 
@@ -208,6 +208,7 @@ def series_chart(run: Simulated) -> Chart | None:
     """Waiting, running, KV cache and copies over time, each in a panel of its own."""
     times = run.series.get("time", ())
     known = [name for name in SERIES if len(run.series.get(name, ())) == len(times)]
+    known = [name for name in known if name != "replicas" or len(set(run.series[name])) > 1]
     if len(times) < 2 or not known:
         return None
     rows = [row for name in known for row in _line(run, name, times)]

@@ -274,7 +274,8 @@ def facts_sheet(served: Served, run: Simulated) -> Sheet:
 def _facts(served: Served, run: Simulated) -> Iterable[tuple[str, str]]:
     yield "requests", f"{run.requests:,}"
     yield "unfinished", f"{run.unfinished:,}" if run.unfinished else ""
-    yield "duration", word("serving.after", duration=seconds(run.duration), warm=seconds(run.warm))
+    warm = word("serving.after", duration=seconds(run.duration), warm=seconds(run.warm))
+    yield "duration", warm if run.warm else seconds(run.duration)
     for name in ("requests", "output_tokens", "total_tokens"):
         yield f"{name}_rate", rate(run.throughput.get(name)) if name in run.throughput else ""
     if served.promise.given:
@@ -285,8 +286,16 @@ def _facts(served: Served, run: Simulated) -> Iterable[tuple[str, str]]:
     yield "iterations", f"{run.iterations:,}" if run.iterations else ""
     yield "preemptions", f"{run.preemptions:,}"
     yield "cached", percent(told.known(run.cached))
-    yield "replicas", word("law.comma").join(f"{phrase(name)} {value:,.3g}" for name, value in run.replicas.items())
+    yield "replicas", _fleet(run)
     yield "little", number(run.little, "{:.4f}")
+
+
+def _fleet(run: Simulated) -> str:
+    """Copies over the run, and what was moved between them; what is nothing is left out."""
+    known = {name: value for name, value in run.replicas.items() if told.known(value)}
+    return word("law.comma").join(
+        f"{word(f'serving.fleet.{name}')} {amount(value, 'tokens')}" for name, value in known.items()
+    )
 
 
 def number(value: float, form: str) -> str:
@@ -296,6 +305,6 @@ def number(value: float, form: str) -> str:
 
 def _kv(run: Simulated) -> str:
     shares = [word(f"serving.{name}", share=percent(run.kv[name])) for name in ("mean", "peak") if name in run.kv]
-    capacity = run.kv.get("capacity")
+    capacity = run.kv.get("tokens")
     told_ = word("law.comma").join(shares)
     return word("serving.of_tokens", shares=told_, tokens=told.tokens_text(capacity)) if capacity else told_

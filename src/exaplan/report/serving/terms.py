@@ -26,6 +26,8 @@ SERVING: Mapping[str, tuple[str, ...]] = {
     "memory.kv": (MEMORY + "cache_token", MEMORY + "token_bytes", MEMORY + "cache_room"),
     "memory.activations": (MEMORY + "activation_bytes",),
     "memory.graphs": (MEMORY + "cache_room",),
+    "memory.context": (MEMORY + "cache_room",),
+    "memory.state": (MEMORY + "state_bytes",),
     "memory.reserve": (MEMORY + "cache_room",),
     "throughput": (RUN, LOOP + "iteration_time"),
     "requests": (RUN,),

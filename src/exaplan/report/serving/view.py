@@ -20,7 +20,7 @@ from exaplan.report.words import word
 TRIED = 12  # chips whose fate is told on the screen
 WIDTH = 72  # characters of a time series
 LEVELS = "▁▂▃▄▅▆▇█"
-SERIES = ("queue", "running", "kv", "replicas")
+SERIES = ("queue", "running", "kv", "output_tokens", "replicas")
 
 
 def served_view(served: Served) -> list[RenderableType]:
@@ -109,6 +109,8 @@ def _run_lines(run: Simulated) -> list[RenderableType]:
 def series_lines(run: Simulated) -> list[RenderableType]:
     """The time series as lines of blocks, each with its least and its largest value."""
     found = {name: known for name in SERIES if (known := list(filter(isfinite, run.series.get(name, ()))))}
+    if len(set(found.get("replicas", ()))) == 1:
+        found.pop("replicas")
     if not found:
         return []
     names = {name: word(f"serving.series.{name}") for name in found}
