@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exaplan.case.serving import ServeCase, Shape, iteration, iterations, serve, step_table, terms
-from exaplan.catalog import load, serving_fits
+from exaplan.catalog import load, serving_fits, tuning
 from exaplan.catalog.engines import fitted
 from exaplan.errors import InputError
 from exaplan.nouns import Cluster
@@ -64,7 +64,7 @@ def test_tensor_ranks_share_matrices_and_copy_norms() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [("bf16", 2.0), ("int4-wo", 0.515625), ("nvfp4", 0.5625), ("q8_0", 1.0625), ("q4_k_m", 0.6056)]
+    ("name", "size"), [("bf16", 2.0), ("int4-wo", 0.515625), ("nvfp4", 0.5625), ("q8_0", 1.0625), ("q4_k_m", 0.605)]
 )
 def test_formats_weigh_what_they_store(name: str, size: float) -> None:
     """Matrices take their format's bytes; GGUF formats store the tables in it too, others in 16 bit."""
@@ -386,3 +386,19 @@ def test_effects_shift_logarithms() -> None:
         {"experts": {"base": np.log(1.2), "engine=sglang": np.log(2.0)}, "overlap": {"base": 0.5}}, ("engine=sglang",)
     )
     assert made.experts == pytest.approx(2.4) and made.overlap == 1.0 and made.products == ServeTuning().products
+
+
+def test_every_format_names_its_source() -> None:
+    """Bytes of a format come from somewhere: its source stands in the catalogue's list."""
+    formats = tuning.yaml_data("formats.yaml")["weights"]
+    assert {entry["source"] for entry in formats.values()} <= set(SHELF.sources)
+    assert tuning.yaml_data("serving_memory.yaml")["source"] in SHELF.sources
+
+
+@pytest.mark.parametrize("name", ["products", "attention", "reduce", "exchange", "cards", "grouped"])
+def test_fit_records_tell_their_input_and_error(name: str) -> None:
+    """A fit of kernels keeps the hash of its tables, the rows of each curve and its error."""
+    record = tuning.yaml_data(f"fits/serving_{name}.yaml")
+    assert all(len(digest) == 64 for digest in record["input"].values())
+    for curve in record["curves"].values():
+        assert curve["rows"] > 30 and "error" in curve

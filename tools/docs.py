@@ -19,7 +19,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "docs/pictures")]
 
-import scatter  # noqa: E402 - the folders have just been added
+import lines  # noqa: E402 - the folders have just been added
+import policies  # noqa: E402
+import scatter  # noqa: E402
 from docparts import asks, engines, law, pages, parts, pictures, score, transcripts  # noqa: E402
 
 Text = Callable[[], str]
@@ -36,6 +38,8 @@ def whole_pages() -> Iterator[tuple[Path, Text]]:
     found = score.read(ROOT)
     if found is not None:
         yield ROOT / "docs/pictures/score.svg", lambda: scatter.draw(found)
+    for name, chart in policies.recorded().items():
+        yield ROOT / "docs/pictures" / f"{name}.svg", partial(lines.draw, chart)
     if pictures.can_draw():
         for command in pictures.COMMANDS:
             yield ROOT / "docs/pictures" / command.split()[-1], partial(pictures.drawn, command)

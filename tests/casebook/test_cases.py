@@ -94,7 +94,8 @@ FOUND = {
     # claims about serving, of other sources than the two articles
     "ascend-910b-decode": "garbled",
     "deepseek-margin": "holds",
-    "deepseek-node-decode": "not sourced",
+    "chat-of-20-dollars": "wrong",
+    "deepseek-node-decode": "holds",
     "deepseek-node-prefill": "holds",
     "kv-of-ten-million": "wrong",
     "llama-70b-two-4090": "holds",

@@ -48,7 +48,9 @@ FLEETS: dict[str, tuple[sim.Load, sim.Fleet]] = {
     "autoscale": (load(200, rate=9.0), sim.Fleet(pool(), autoscale=Autoscale(1, 4, 4.0, 2.0, 3.0))),
     "stations": (
         load(rate=5.0),
-        sim.Fleet(pool(), stations=(sim.Station("a", 2, 0.1, "exponential"), sim.Station("b", 1, 0.05, "lognormal", 2.0))),
+        sim.Fleet(
+            pool(), stations=(sim.Station("a", 2, 0.1, "exponential"), sim.Station("b", 1, 0.05, "lognormal", 2.0))
+        ),
     ),
 }  # fmt: skip
 
@@ -69,7 +71,7 @@ def test_the_compiled_loop_equals_the_plain_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", FLEETS)
 def test_nothing_is_lost(name: str) -> None:
-    """Every policy: all requests are answered, every token is made once, all blocks are free again, Little's law holds."""
+    """Every policy: all requests are answered, tokens are made once, blocks are free again, Little's law holds."""
     requests, fleet = FLEETS[name]
     result = sim.run(requests, fleet, 3)
     chunk = next(requests.chunks())
@@ -120,7 +122,8 @@ def test_any_small_case_is_the_same_compiled_and_plain(data: st.DataObject) -> N
     traffic: dict[str, Any] = {"turns": data.draw(st.integers(1, 3), "turns"), "think": 0.1}
     traffic |= {"prefix": data.draw(st.sampled_from([0, 24]), "prefix")}
     traffic |= data.draw(st.sampled_from([{"rate": 8.0}, {"arrivals": "closed", "users": 5}]), "arrivals")
-    own = pool(data.draw(st.integers(1, 2), "replicas"), data.draw(st.sampled_from(["round-robin", "prefix"])), **changes)
+    router = data.draw(st.sampled_from(["round-robin", "prefix"]), "router")
+    own = pool(data.draw(st.integers(1, 2), "replicas"), router, **changes)
     apart = data.draw(st.booleans(), "apart")
     fleet = sim.Fleet(own, pool(**changes), sim.Transfer(1e4, 0.01)) if apart else sim.Fleet(own)
     requests = load(20, 2, **traffic)

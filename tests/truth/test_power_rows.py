@@ -19,7 +19,7 @@ from exaplan.catalog.cooling import AIR, LIQUID, cooling, entry
 from exaplan.errors import InputError
 from exaplan.perf.power import PowerFit, Watts
 from exaplan.perf.step import Terms
-from exaplan.truth import POWER, RUNS, fold_of, metering, powering, validate
+from exaplan.truth import POWER, POWER_SERVING, RUNS, fold_of, metering, powering, validate
 from exaplan.truth.metering import (
     Metered,
     direct_of,
@@ -107,14 +107,15 @@ def test_a_hundred_rows_ship() -> None:
 
 @pytest.mark.shared
 @pytest.mark.skipif(not SHARED.is_file(), reason="the tables of ../shared/data are not beside this checkout")
-def test_shipped_rows_of_power_are_those_of_the_table(whole: Validation, shelf: Catalog) -> None:
-    """Cell by cell the scoring rows of the table that the fit was made from; the whole table scores the same."""
+def test_shipped_rows_of_power_are_those_of_the_table(shelf: Catalog) -> None:
+    """Cell by cell the scoring rows of the table that the fit was made from; the whole table scores as both shipped
+    files do."""
     rows, shipped = read_rows(SHARED, metering.COLUMNS), read_rows(POWER, metering.COLUMNS)
     strip = [{k: v for k, v in row.items() if k != "_line"} for row in rows if not power_reason(row)]
     assert strip == [{k: v for k, v in row.items() if k != "_line"} for row in shipped]
     assert hashlib.sha256(SHARED.read_bytes()).hexdigest() in record()["input"].values()
-    table = validate(shelf, SHARED)
-    assert table.summary == whole.summary and len(table.skipped) == len(rows) - len(shipped)
+    table, both = validate(shelf, SHARED), truth.of_power(shelf, POWER, POWER_SERVING)
+    assert table.summary == both.summary and len(table.skipped) == len(rows) - len(both.rows)
 
 
 @pytest.mark.parametrize(
@@ -321,12 +322,13 @@ def test_the_record_says_what_validate_says(whole: Validation) -> None:
 
 def test_power_stands_beside_step_time(shelf: Catalog, whole: Validation) -> None:
     """Without a file both quantities are scored, and neither changes the other."""
-    both = validate(shelf)
-    assert set(both.summary) == {"step_time", "power"} and both.summary["power"] == whole.summary["power"]
+    both, power = validate(shelf), truth.of_power(shelf, POWER, POWER_SERVING)
+    assert {"step_time", "power"} <= set(both.summary) and both.summary["power"] == power.summary["power"]
+    assert both.groups["power, by what was metered"]["nodes that train"] == whole.summary["power"]
     assert both.summary["step_time"] == validate(shelf, RUNS).summary["step_time"]
     assert both.input_hash == validate(shelf, RUNS).input_hash
-    assert both.groups["power, by submitter"] == whole.by_source
-    assert any(whole.input_hash in note for note in both.notes)
+    assert {name: both.groups["power, by submitter"][name] for name in whole.by_source} == whole.by_source
+    assert any(power.input_hash in note for note in both.notes)
 
 
 def test_a_row_that_cannot_be_predicted_is_an_error_of_all(shelf: Catalog, tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from exaplan import truth
 from exaplan.case.serving_power import lagging_share
 from exaplan.catalog import Catalog, load, serving_power
 from exaplan.nouns.serving import Replica
 from exaplan.truth.reading import Skip, read_rows
 from exaplan.truth.serving import power as scores
 from exaplan.truth.serving.power import PowerScore, fold_of, power_serving, predict_power, shipped_rows
+from exaplan.truth.serving.power_joined import CHIPS, NODES
 from exaplan.truth.serving.power_rows import COLUMNS, KIND, family_of, format_of, power_reason, powered, replica_of
 from exaplan.truth.serving.power_runs import (
     Pace,
@@ -319,3 +321,28 @@ def test_bands_of_sequences() -> None:
     assert [scores.band_of(n) for n in (8, 16, 17, 128, 129)] == [
         "up to 16", "up to 16", "17 to 128", "17 to 128", "above 128",
     ]  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------- both kinds
+
+
+def test_power_of_both_kinds_is_one_quantity(shelf: Catalog, whole: PowerScore) -> None:
+    """556 rows: 100 of nodes that train, 456 of chips that serve; each side is scored apart, too."""
+    found = truth.of_power(shelf, truth.POWER, truth.POWER_SERVING)
+    sides = found.groups["power, by what was metered"]
+    assert {name: side.n for name, side in sides.items()} == {NODES: 100, CHIPS: 456}
+    assert found.summary["power"].n == len(found.rows) == 556 and sides[CHIPS] == whole.whole
+    assert set(whole.groups) < set(found.groups) and "measured machine" in found.groups
+
+
+def test_a_file_of_one_kind_says_nothing_of_the_other(shelf: Catalog) -> None:
+    """Groups and notes are of the rows that are there."""
+    nodes, chips = truth.of_power(shelf, truth.POWER), truth.of_power(shelf, truth.POWER_SERVING)
+    assert list(nodes.groups) == ["measured machine"] and not any("serving" in note for note in nodes.notes)
+    assert "measured machine" not in chips.groups and all("serving" in note for note in chips.notes)
+
+
+def test_sources_count_what_was_lost(shelf: Catalog) -> None:
+    """A row that is not predicted counts in full where it is from."""
+    found = power_serving([ROW, ROW | {"row_id": "P-2", "model": "no such model"}], shelf)
+    assert found.by_source["power: ML.ENERGY"].n == 2

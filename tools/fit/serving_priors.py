@@ -20,7 +20,7 @@ BASE: dict[str, tuple[float, float]] = {
     "imbalance": (1.15, 0.10),
     "launch": (1e-5, 0.80),
     "grouped": (5e-6, 0.80),
-    "skew": (0.2, 0.80),
+    "skew": (0.8, 0.50),
     "host_base": (1.0e-3, 0.50),
     "host_sequence": (8e-6, 0.60),
     "host_chunk": (3e-4, 0.60),

@@ -194,7 +194,7 @@ def terms(case: ServeCase, shape: Shape) -> dict[str, float]:
         one = loop.prefill_attention_time(table, shape.prefill_tokens / chunks, shape.past)
         made["attention_prefill"] = one * chunks / max(1.0, min(at["ranks"], chunks))
     chip = sum(made.values())
-    host = loop.host_time(case.host, shape.seqs, shape.chunks)
+    host = loop.host_time(case.host, shape.seqs, at["chunks"], float(case.replica.dp))
     made["host"] += max(chip + (1.0 - case.host.overlap) * host, host) - chip if at["own"] > 0.0 else 0.0
     return made
 
@@ -233,6 +233,7 @@ def loads(case: ServeCase, shape: Shape) -> dict[str, float]:
         "all": total,
         "seqs": seqs,
         "ranks": ranks,
+        "chunks": chunks,
         "outputs": float(np.ceil((shape.seqs + chunks) / ranks)) * case.width,
     }
 

@@ -24,12 +24,14 @@ from exaplan.truth.predict import Predicted, predict
 from exaplan.truth.reading import header
 from exaplan.truth.rows import Question, Skip, open_layout, publisher_of, question, read_rows, row_name, scoring_reason
 from exaplan.truth.score import by, constant_ratio, score
-from exaplan.truth.wattage import QUANTITY, Seen, wattage
+from exaplan.truth.serving.power_joined import power
+from exaplan.truth.wattage import Seen
 
 RUNS = Path(__file__).resolve().parent.parent / "data" / "runs" / "training.csv.gz"
 POWER = RUNS.parent / "power.csv.gz"
+POWER_SERVING = RUNS.parent / "power_serving.csv.gz"
 
-__all__ = ["POWER", "RUNS", "Tuning", "validate"]
+__all__ = ["POWER", "POWER_SERVING", "RUNS", "Tuning", "validate"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def validate(catalog: Catalog, runs: Path | None = None) -> Validation:
     """Score the shipped rows, or those of a CSV or CSV.gz file with the columns of one of them: training runs, or
     measured power."""
     if runs is None:
-        return joined(of_steps(catalog, RUNS), of_power(catalog, POWER))
+        return joined(of_steps(catalog, RUNS), of_power(catalog, POWER, POWER_SERVING))
     path = Path(runs)
     return of_power(catalog, path) if is_power(path) else of_steps(catalog, path)
 
@@ -101,19 +103,11 @@ def power_rows() -> tuple[dict[str, str], ...]:
     return tuple(read_rows(POWER, metering.COLUMNS, "measured power"))
 
 
-def of_power(catalog: Catalog, path: Path) -> Validation:
+def of_power(catalog: Catalog, *paths: Path) -> Validation:
     """Score rows of measured power."""
-    rows = read_rows(path, metering.COLUMNS, "measured power")
-    found = wattage(rows, Seen(read_rows(RUNS), power_rows(), fold_of), catalog)
-    return Validation(
-        rows=found.rows,
-        summary={QUANTITY: found.whole},
-        by_source=found.by_source,
-        groups=found.groups,
-        skipped=found.skipped,
-        notes=found.notes,
-        input_hash=hashlib.sha256(path.read_bytes()).hexdigest(),
-    )
+    rows = [row for path in paths for row in read_rows(path, metering.COLUMNS, "measured power")]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+    return power(rows, Seen(read_rows(RUNS), power_rows(), fold_of), catalog, digest)
 
 
 def joined(first: Validation, second: Validation) -> Validation:

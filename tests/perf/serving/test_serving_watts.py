@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exaplan.perf.roofline import ChipRates
 from exaplan.perf.serving import attention as at
 from exaplan.perf.serving import inputs as to
 from exaplan.perf.serving.operators import touched
@@ -26,16 +27,14 @@ from exaplan.perf.serving.power import (
 
 FIT = ServingPower(idle=0.1, waiting=0.2, traffic=0.3, busy=0.4, compute=0.5, memory=0.3, experts=0.1, low=0.2)
 SECONDS = st.floats(0.0, 1.0)
-RATES = to.ChipRates(*(1.0 for _ in to.ChipRates._fields))._replace(peak=1e15, bandwidth=2e12)
+RATES = ChipRates(*(1.0 for _ in ChipRates._fields))._replace(peak=1e15, bandwidth=2e12)
 LOW = RATES._replace(peak=2e15)
 
 
 def hardware() -> to.ServeHardware:
     """A chip of 1 PFLOP/s (2 in the format of the weights) and 2 TB/s; curves take no part in what is counted."""
-    empty: Any = None
-    return to.ServeHardware(
-        RATES, LOW, *(empty for _ in range(len(to.ServeHardware._fields) - 5)), domain=8.0, link=4e11, network=5e10
-    )
+    empty: dict[str, Any] = dict.fromkeys(to.ServeHardware._fields)
+    return to.ServeHardware(**empty | {"high": RATES, "low": LOW})
 
 
 def operator(kind: int, **columns: float) -> list[float]:

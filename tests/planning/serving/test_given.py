@@ -113,3 +113,10 @@ def test_a_session_finds_its_history_in_the_cache() -> None:
     assert warm.run is not None and cold.run is not None
     assert warm.run.cached > 0.4 and cold.run.cached == 0.0
     assert warm.metrics["ttft"] < cold.metrics["ttft"]
+
+
+def test_a_law_opens_the_choice_of_chips() -> None:
+    """H100 may not go to China: another chip is simulated, and the answer says so first."""
+    found = ran({"rate": "5/s"}, law={"to": "CN", "on": "2024-01-15"}, limits={"count": 64})
+    assert found.warnings[0].startswith("NOT THE ASKED CHIP: h100-sxm")
+    assert found.plans[0].cluster.chip.name != "h100-sxm"

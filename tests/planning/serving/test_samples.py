@@ -38,7 +38,7 @@ def test_the_fewest_copies_are_more_than_the_work() -> None:
 
 def test_one_copy_waits_as_pollaczek_and_khinchine_say() -> None:
     """M/D/1 at half load: W = S rho / (2 (1 - rho)) = S / 2."""
-    work = {"rate": "0.16666666666666666/s", "prompt": None, "output": None, "requests": 50_000}
+    work = {"rate": "0.16666666666666666/s", "prompt": None, "output": None, "requests": 50_000, "slo": None}
     ask = asked({**work, "generation": {"time": "3 s"}}, model="flux-1-dev", layout={"replicas": 1})
     found = simulate(ask, CATALOG)
     assert found.plans[0].metrics["latency"] == pytest.approx(4.5, rel=0.04) and found.verb == "simulate"
@@ -53,7 +53,7 @@ def test_a_sample_that_takes_too_long_is_refused() -> None:
 
 def test_overload_of_given_copies_is_told() -> None:
     """3 copies answer 1 sample/s, and 2 come."""
-    work = {"rate": "2/s", "prompt": None, "output": None, "generation": {"time": "3 s"}}
+    work = {"rate": "2/s", "prompt": None, "output": None, "generation": {"time": "3 s"}, "slo": None}
     found = simulate(asked(work, model="flux-1-dev", layout={"replicas": 3}), CATALOG)
     assert "up to 1 requests/s are stable" in found.warnings[0]
 

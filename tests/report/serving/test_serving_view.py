@@ -106,6 +106,7 @@ def test_values_are_the_plans_own_or_the_engines(catalog: Catalog) -> None:
         (Lengths("fixed", 1024.0), "1,024"),
         (Lengths("uniform", 50.0, low=1, high=99), "1 to 99"),
         (Lengths("lognormal", 256.0, 0.5), "256 (lognormal, cv 0.5)"),
+        (Lengths("trace", 0.0), "as many as in the file"),
     ],
 )
 def test_lengths_are_told(lengths: Lengths, text: str) -> None:
@@ -120,7 +121,7 @@ def test_lengths_are_told(lengths: Lengths, text: str) -> None:
             Traffic(Lengths("fixed", 9.0), Lengths("fixed", 9.0), "closed", users=50, think=12.0),
             "50 users, 12 s of thou",
         ),
-        (Traffic(Lengths("fixed", 9.0), Lengths("fixed", 9.0), "trace", trace="a.csv"), "requests of a.csv"),
+        (Traffic(Lengths("fixed", 9.0), Lengths("fixed", 9.0), "trace", trace="a.csv"), "requests of a.csv; promised"),
         (Traffic(Lengths("fixed", 9.0), Lengths("fixed", 9.0)), "as many requests as the limits leave room for"),
         (Traffic(Lengths("fixed", 9.0), Lengths("fixed", 9.0), rate=2.0, turns=4, prefix=100), "4 turns a session"),
     ],
@@ -194,6 +195,7 @@ def test_confidence_is_shown_where_it_is_known(catalog: Catalog) -> None:
     """A half-width beside its percentile; none of a percentile that has none."""
     row = sheets.quantiles_sheet(simulated(ttft=quantiles(0.2))).rows[0]
     assert row[1] == "220 ms ±4 ms" and row[4] == "400 ms"
+    assert [told.half_width(value) for value in (9.996e-4, 0.0123, 1.0)] == ["1 ms", "12 ms", "1 s"]
     bare = sheets.quantiles_sheet(simulated(ttft=quantiles(0.2, told=False))).rows[0]
     assert not any("±" in cell for cell in bare)
 

@@ -46,9 +46,9 @@ def prefill_attention_time(table: StepTable, chunk: float, past: float) -> float
     return prompt_time(table.attention, chunk, past)
 
 
-def host_time(host: Host, seqs: float, chunks: float) -> float:
-    """What the host works for an iteration. [s]"""
-    return host.base + host.sequence * seqs + host.chunk * chunks
+def host_time(host: Host, seqs: float, chunks: float, ranks: float) -> float:
+    """What the host works for an iteration; every attention rank has a process and a schedule of its own. [s]"""
+    return host.base + (host.sequence * math.ceil(seqs / ranks) + host.chunk * math.ceil(chunks / ranks))
 
 
 def iteration_time(
@@ -76,7 +76,7 @@ def iteration_time(
     chip += decode_attention_time(table, seqs, context) + prefill / max(1.0, min(ranks, chunks))
     chip += looked_up(table.head, math.ceil(outputs / ranks) * table.width, 1e12, 1.0)
     chip += looked_up(table.draft, own, 1e12, 1.0)
-    host = host_time(table.host, seqs, chunks)
+    host = host_time(table.host, seqs, chunks, table.dp)
     return max(chip + (1.0 - table.host.overlap) * host, host)
 
 

@@ -81,7 +81,7 @@ def paired(asked: Question, sizer: Sizer, reader: Copy, writer: Copy, point: Poi
 
 def rate_of(asked: Question, point: Point) -> float:
     """Requests that come. [1/s]"""
-    traffic = asked.traffic
+    traffic = asked.seen
     if traffic.users is None:
         return traffic.rate or point.rate
     return traffic.users / (traffic.think + point.tpot * asked.traffic.output.mean)

@@ -82,7 +82,7 @@ class Shop:
         began = time.process_time()
         part = self.asked.ask.layout.prefill if role == PREFILL else self.asked.ask.layout
         fixed = {name: value for name in ("tp", "pp", "cp", "ep", "dp") if (value := getattr(part, name)) is not None}
-        prompt = longest(self.asked.traffic.prompt)
+        prompt = longest(self.asked.seen.prompt)
         space = space_of(self.asked.model, kind.cluster, kind.most, fixed, prompt)
         self.rejected.update(space.rejected)
         found = [made for item in space.replicas if (made := self.copy(kind, item, self.asked.settings, role))]
@@ -102,14 +102,14 @@ class Shop:
         self.considered += 1
         self.by_kind[kind.name] += 1
         try:
-            case = cases.serve(asked.model, cluster, kind.engine, settings, replica, asked.traffic, draft=asked.draft)
+            case = cases.serve(asked.model, cluster, kind.engine, settings, replica, asked.seen, draft=asked.draft)
         except InputError as error:
             self.rejected[error.problem] += 1
             self.reasons[kind.name] = error.problem
             if asked.ask.chips and len(asked.ask.chips) == 1 and not asked.ask.fleet:
                 raise
             return None
-        demand = demand_of(asked.traffic, bool(case.policy.prefix), beside.busy(replica.chips) if beside else 0.0)
+        demand = demand_of(asked.seen, bool(case.policy.prefix), beside.busy(replica.chips) if beside else 0.0)
         if case.kv_tokens < max(1.0, demand.longest):
             self.rejected["memory"] += 1
             return None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from exaplan.answers.serving import Served
 from exaplan.ask import check_loaded
 from exaplan.ask.serving import ServeAsk
 from exaplan.catalog import Catalog
 from exaplan.nouns.serving import Promise
 from exaplan.planning.legal import mindful
+from exaplan.planning.opening import opened
 from exaplan.planning.serving import samples, telling
 from exaplan.planning.serving.answering import served
 from exaplan.planning.serving.copies import DECODE, MIXED, PREFILL
@@ -41,7 +44,9 @@ def estimate_serving(ask: ServeAsk, catalog: Catalog) -> Served:
 
 
 def _answer(ask: ServeAsk, catalog: Catalog, verb: str, requests: int) -> Served:
-    asked = question_of(ask, catalog)
+    first = question_of(ask, catalog)
+    opening = opened(first.ask, catalog, first.law)
+    asked = replace(first, ask=opening.ask)
     desk = Desk(asked)
     setup, kind = deployment(desk)
     check_lawful(asked.law, kind)
@@ -50,7 +55,7 @@ def _answer(ask: ServeAsk, catalog: Catalog, verb: str, requests: int) -> Served
     item = drafted(asked, held)
     plan = served(asked, item, None)
     return Served(
-        ask=asked.ask.resolved(),
+        ask=first.ask.resolved(),
         model=asked.model,
         engine=kind.engine,
         traffic=asked.traffic,
@@ -59,9 +64,10 @@ def _answer(ask: ServeAsk, catalog: Catalog, verb: str, requests: int) -> Served
         verb=verb,
         rejected=dict(desk.shop.rejected),
         considered=desk.shop.considered,
-        assumptions=tuple(telling.assumptions(asked, item)),
-        defaults=asked.ask.defaults(),
+        assumptions=(*opening.told, *telling.assumptions(asked, item)),
+        defaults=first.ask.defaults(),
         warnings=(
+            *opening.warned,
             *_overload(desk, item),
             *mindful(asked.law, [kind.chip], item.cluster.site),
             *telling.warnings(asked, item, asked.goal),
@@ -102,6 +108,9 @@ def _given(desk: Desk, kind: Kind) -> Setup | None:
     copy = desk.shop.copy(kind, replica, asked.settings, DECODE if apart else MIXED)
     if copy is None:
         raise does_not_fit(desk, [kind])
+    scaled = asked.ask.autoscale()
+    if scaled is not None:
+        return Setup(copy, scaled.most)
     if not apart:
         copies = layout.replicas or (max(1, kind.most // copy.chips) if kind.fixed else None)
         return Setup(copy, copies) if copies else None
@@ -125,7 +134,7 @@ def _roomiest(desk: Desk, kind: Kind) -> Setup | None:
 
 def _overload(desk: Desk, item: Drafted) -> tuple[str, ...]:
     """That a queue grows without end, with the greatest rate at which it does not."""
-    held, rate = item.held, desk.asked.traffic.rate
+    held, rate = item.held, desk.asked.seen.rate
     if held.run.stable:
         return ()
     most = stable_rate(desk, held) if rate else None

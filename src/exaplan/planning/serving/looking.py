@@ -63,9 +63,10 @@ def look(asked: Question, copy: Copy, promise: Promise) -> Looked | None:
 
 def copies_for(asked: Question, copy: Copy, point: Point) -> int:
     """Copies that the asked load may need at such a load of each."""
-    traffic = asked.traffic
-    if asked.ask.layout.replicas is not None:
-        return asked.ask.layout.replicas
+    traffic = asked.seen
+    scaled = asked.ask.autoscale()
+    if asked.ask.layout.replicas is not None or scaled is not None:
+        return asked.ask.layout.replicas or (scaled.most if scaled else 1)
     if copy.kind.fixed:
         return max(1, copy.kind.most // copy.chips)
     if traffic.users is not None:

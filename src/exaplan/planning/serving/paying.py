@@ -62,7 +62,7 @@ def drafted(asked: Question, held: Held) -> Drafted:
 def everywhere(asked: Question, held: Held, quotes: tuple[Quote, ...] | None = None) -> Iterator[Drafted]:
     """A deployment at each of its places; ``quotes``: instead of the known ways to pay."""
     kind = held.setup.copy.kind
-    chips = kind.cluster.count if kind.fixed else held.setup.chips
+    chips = kind.cluster.count if kind.fixed else used(asked, held)
     each = chip_power(held)
     for site in kind.sites:
         cluster = placed(kind, chips, site)
@@ -74,6 +74,13 @@ def everywhere(asked: Question, held: Held, quotes: tuple[Quote, ...] | None = N
         made = _draft(asked, held, option, watts)
         work = held.run.throughput["requests"] * asked.period if asked.open_load else 1.0
         yield Drafted(held, made, missed(made, asked.goal.bounds), max(work, 1e-9))
+
+
+def used(asked: Question, held: Held) -> int:
+    """Chips that are paid: of all copies, or of those that are on in the mean where they come and go. [count]"""
+    if asked.ask.autoscale() is None:
+        return held.setup.chips
+    return max(1, math.ceil(held.run.replicas.get("mean", held.setup.replicas) * held.setup.copy.chips))
 
 
 def _draft(asked: Question, held: Held, option: Option, watts: float | None) -> Draft:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
+
+from exaplan import sim
 from exaplan.ask.serving import ServeAsk
 from exaplan.catalog import Catalog
 from exaplan.errors import InputError
@@ -13,13 +17,14 @@ from exaplan.planning.drafts import Goal
 from exaplan.planning.legal import Law, counted, law_of, settle
 from exaplan.planning.resolving import assumed, find_model
 
-OBJECTIVES = ("cost", "chips", "energy", "carbon", "throughput")
+LOOKED_AT = 100_000  # requests of a trace that the quick look knows
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
     """What is asked. model: of the answers; engine: as the catalogue has it, before what a chip changes; settings: what
-    the ask says of it; traffic: with the documents that a prompt takes along; law: None where there is none; goal: the
+    the ask says of it; traffic: with the documents that a prompt takes along; seen: the same in
+    numbers, with the mean rate and lengths of a trace; law: None where there is none; goal: the
     limits, for one period; draft: the model that drafts; notes: what had to be assumed."""
 
     ask: ServeAsk
@@ -28,6 +33,7 @@ class Question:
     engine: Engine
     settings: Settings
     traffic: Traffic
+    seen: Traffic
     promise: Promise
     law: Law | None
     goal: Goal
@@ -61,6 +67,7 @@ def question_of(ask: ServeAsk, catalog: Catalog) -> Question:
     ask = counted(settle(ask, catalog))
     model = _model(ask, catalog)
     traffic = with_documents(ask)
+    seen = seen_of(traffic) if traffic.arrivals == "trace" else traffic
     _check_context(ask, model, traffic)
     engine = catalog.engine(ask.engine.name, near=ask.folder, place=ask.place("engine", "name"))
     return Question(
@@ -70,6 +77,7 @@ def question_of(ask: ServeAsk, catalog: Catalog) -> Question:
         engine=engine,
         settings=replace(ask.settings(), engine=engine.name),
         traffic=traffic,
+        seen=seen,
         promise=ask.promise(),
         law=law_of(ask, catalog),
         goal=goal_of(ask),
@@ -97,6 +105,33 @@ def goal_of(ask: ServeAsk) -> Goal:
     """Limits of one period: a purchase costs it what wears off, and its whole price is held against the money."""
     bounds = Limits(ask.limits.money, ask.limits.power, None, ask.most_chips)
     return Goal(bounds, ask.limits.hold == "upper", ask.objective, 1.0, False, 1.0)
+
+
+def seen_of(traffic: Traffic) -> Traffic:
+    """The first requests of a trace as traffic with a rate and spreads of lengths, for the quick look."""
+    load = sim.traces.read(traffic.trace, LOOKED_AT)
+    rows, whens = [], []
+    for chunk in load.chunks():
+        rows.append(chunk.rows)
+        whens.append(chunk.whens)
+    table, times = np.concatenate(rows), np.concatenate(whens)
+    span = float(times[-1] - times[0]) if len(times) > 1 else 0.0
+    rate = (len(times) - 1) / span if span > 0.0 else 1.0
+    return replace(
+        traffic,
+        prompt=_lengths(table[:, 0]),
+        output=_lengths(table[:, 1]),
+        rate=rate,
+        arrivals="poisson",
+        turns=1,
+    )
+
+
+def _lengths(values: np.ndarray[Any, Any]) -> Lengths:
+    """Lengths with the mean, spread and ends of a sample. [tokens]"""
+    mean, low, high = float(values.mean()), int(values.min()), int(values.max())
+    spread = float(values.std()) / mean if mean else 0.0
+    return Lengths("lognormal", mean, spread, low, high) if spread else Lengths("fixed", mean)
 
 
 def with_documents(ask: ServeAsk) -> Traffic:

@@ -216,7 +216,7 @@ def _shown(asked: Question, queue: Queue, item: Made) -> ServePlan:
         deployment=Deployment(queue.replica, item.copies, asked.settings),
         memory=0.0,
         memory_terms={},
-        metrics={**metrics, "capacity": item.copies * queue.batch / queue.time},
+        metrics={**metrics, "throughput": rate, "capacity": item.copies * queue.batch / queue.time},
         time=bare.time,
         cost=bare.cost,
         energy=bare.energy,

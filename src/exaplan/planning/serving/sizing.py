@@ -16,7 +16,7 @@ from exaplan.planning.serving.setups import Setup
 from exaplan.planning.serving.trials import QUICK, Bench
 
 FULL = 0.98  # share of what a copy can answer that is tried at most
-CLOSE = 0.02  # relative width within which the greatest rate is found
+CLOSE = 0.02  # relative width within which the greatest rate, and a large number of copies, is found
 WIDEN = 1.25  # between the first two rates; its square, and so on, until both sides are known
 STEPS = 12  # numbers of copies that are simulated at most
 KNOWN = {50.0: "p50", 90.0: "p90", 95.0: "p95", 99.0: "p99"}
@@ -91,7 +91,7 @@ class Sizer:
                 low = at
                 if self._hopeless(found):
                     return best
-            if high - low <= 1:
+            if high - low <= max(1, int(CLOSE * high)):
                 break
             at, stride = _next(low, high, at, stride, most)
         return best

@@ -14,14 +14,15 @@ from exaplan.planning.serving.copies import Copy, Shop
 from exaplan.planning.serving.doubt import margin_of
 from exaplan.planning.serving.kinds import Kind
 from exaplan.planning.serving.layouts import near
-from exaplan.planning.serving.looking import Looked, best_few, least_of, looked
+from exaplan.planning.serving.looking import KEEP, Looked, best_few, least_of, looked
 from exaplan.planning.serving.paying import Drafted, drafted, rank_of, value_of
 from exaplan.planning.serving.question import Question
 from exaplan.planning.serving.setups import Setup
 from exaplan.planning.serving.sizing import Held, Sizer
-from exaplan.planning.serving.trials import Bench
+from exaplan.planning.serving.trials import QUICK, Bench
 
 FAR = 3.0  # times the best guess from which a chip type is not simulated
+TIMES = 4  # the first number of copies from which on a copy is given up: others do with less
 ALIKE = 0.02  # difference of the objective that is none
 NEAR = 1.5  # and a further copy of the same chip type
 
@@ -42,10 +43,13 @@ class Spot:
 
 
 class Desk:
-    """What a question is worked out with: copies, simulations, and the CPU time of it [s]."""
+    """What a question is worked out with: copies, simulations, and the CPU time of it [s].
 
-    def __init__(self, asked: Question) -> None:
-        self.asked = asked
+    keep: copies of a chip type that are simulated; requests: of each run of the search.
+    """
+
+    def __init__(self, asked: Question, keep: int = KEEP, requests: int = QUICK) -> None:
+        self.asked, self.keep, self.requests = asked, keep, requests
         self.shop = Shop(asked)
         self.bench = Bench(asked)
         self.began = time.process_time()
@@ -86,30 +90,32 @@ def _period(asked: Question) -> float:
 
 def _spot(desk: Desk, asked: Question, kind: Kind, close: list[Looked], found: list[Looked], promise: Promise) -> Spot:
     """A chip type whose most promising deployments are simulated; ``close`` is empty where none is."""
-    sizer = Sizer(desk.bench, promise)
+    sizer = Sizer(desk.bench, promise, desk.requests)
     if asked.ask.work.disaggregated:
         tested = list(apart.deployments(desk.shop, sizer, kind)) if close else []
     else:
-        tested = [held for item in _promising(close) if (held := size(asked, sizer, item))]
+        tested = [held for item in _promising(close, desk.keep) if (held := size(asked, sizer, item))]
     drafts = [drafted(asked, held) for held in tested if held.holds]
     drafts.sort(key=lambda item: (len(item.missed), *rank_of(item, asked.goal)))
     return Spot(kind, tuple(found), tuple(drafts), tuple(held for held in tested if not held.holds))
 
 
-def _promising(found: list[Looked]) -> list[Looked]:
+def _promising(found: list[Looked], keep: int) -> list[Looked]:
     """The first few, none much dearer than the first by the quick look."""
-    return [item for item in best_few(found) if item.guess <= NEAR * found[0].guess]
+    return [item for item in best_few(found, keep) if item.guess <= NEAR * found[0].guess]
 
 
 def size(asked: Question, sizer: Sizer, item: Looked) -> Held | None:
     """The fewest copies that keep the promise; the given number of them where the ask or the chips say it."""
     copy, margin = item.copy, margin_of(item.copy, asked.upper)
-    most = copy.kind.most // copy.chips
+    most, scaled = copy.kind.most // copy.chips, asked.ask.autoscale()
+    if scaled is not None:
+        return sizer.tested(Setup(copy, min(most, scaled.most)), margin)
     if asked.open_load:
         return greatest(asked, sizer, item)
     if asked.ask.layout.replicas is not None or copy.kind.fixed:
         return sizer.tested(Setup(copy, item.first), margin)
-    return sizer.fewest(copy, margin, min(item.first, most), most)
+    return sizer.fewest(copy, margin, min(item.first, most), min(most, TIMES * item.first + TIMES))
 
 
 def greatest(asked: Question, sizer: Sizer, item: Looked) -> Held | None:

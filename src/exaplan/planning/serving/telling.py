@@ -31,8 +31,16 @@ def assumptions(asked: Question, item: Drafted) -> Iterator[str]:
         yield f"the power of {chip.name} and of its node is unknown, so energy and carbon are unknown"
     if setup.replicas > MOST_COPIES and asked.ask.autoscale() is None and asked.traffic.rate is not None:
         yield f"{MOST_COPIES} of {setup.replicas:,} copies were simulated, with their share of the requests"
+    if (scaled := asked.ask.autoscale()) is not None:
+        mean = run_mean(item)
+        yield f"{mean:.3g} of {scaled.least:,} to {scaled.most:,} copies are on in the mean: these are paid"
     yield from _paid(asked, item)
     yield from _documents(asked, item)
+
+
+def run_mean(item: Drafted) -> float:
+    """Copies that are on, mean over a run. [count]"""
+    return float(item.held.run.replicas.get("mean", item.setup.replicas))
 
 
 def _paid(asked: Question, item: Drafted) -> Iterator[str]:

@@ -35,8 +35,8 @@ class Bench:
     def _made(self, setup: Setup, requests: int, rate: float | None) -> Simulated:
         asked, traffic = self.asked, self.asked.traffic
         if rate is not None:
-            arrivals = "poisson" if traffic.arrivals in ("closed", "trace") else traffic.arrivals
-            traffic = replace(traffic, rate=rate, users=None, arrivals=arrivals)
+            arrivals = "poisson" if asked.seen.arrivals == "closed" else asked.seen.arrivals
+            traffic = replace(asked.seen, rate=rate, users=None, arrivals=arrivals)
         whole = setup.replicas
         if traffic.rate is not None and asked.ask.autoscale() is None and whole > MOST_COPIES:
             setup = _part(setup)
@@ -48,7 +48,7 @@ class Bench:
 
     def _load(self, traffic: Traffic, requests: int) -> sim.Load:
         if traffic.arrivals == "trace":
-            return sim.traces.read(traffic.trace)
+            return sim.traces.read(traffic.trace, requests)
         return sim.traffic.make(traffic, requests, self.asked.ask.seed)
 
 

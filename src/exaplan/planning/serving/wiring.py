@@ -41,6 +41,8 @@ def _taken(asked: Question, setup: Setup, rate: float | None) -> float:
     found = retrieval_of(asked, setup.copy.kind)
     if found is None:
         return 0.0
+    if rate is None and asked.seen.rate is not None:
+        rate = asked.seen.rate
     if rate is None:
         users, think = float(asked.traffic.users or 0), asked.traffic.think
         alone = setup.copy.curve[0]

@@ -29,6 +29,8 @@ from exaplan.planning.serving.solving import Desk, solve
 from exaplan.planning.taxing.field import MOST, Entry, Field, Row, front
 from exaplan.planning.taxing.question import Question
 
+KEEP, REQUESTS = 2, 1500  # copies of each chip that are simulated, and requests of a run: every chip is in question
+
 
 @dataclass(frozen=True)
 class Service(Entry):
@@ -108,7 +110,7 @@ def _left_open(ask: ServeAsk) -> Iterator[str]:
 def searched(asked: Question, priced: Callable[[Cluster], bool], wide: set[str]) -> Field:
     """The field of the chips that are ``priced``, and of those in ``wide``, which need no price."""
     one = replace(serving.question_of(_serving(asked), asked.catalog), goal=asked.goal)
-    desk, entries, refused = Desk(one), dict[str, Entry](), []
+    desk, entries, refused = Desk(one, KEEP, REQUESTS), dict[str, Entry](), []
     for usual in clusters_of(asked.open, asked.catalog):
         cluster, name = sized(usual, usual.count, asked.site), usual.chip.name
         if name not in wide and not priced(cluster):

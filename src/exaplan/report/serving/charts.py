@@ -185,7 +185,7 @@ def _ranks(run: Simulated, name: str) -> Iterator[dict[str, Any]]:
         value, half = told.known(getattr(found, rank)), told.known(found.error.get(rank)) or 0.0
         if value is not None and value > 0:
             ends = {"low": max(value - half, value * 0.5), "high": value + half}
-            shown = amount(value, "time") + (f" ±{amount(half, 'time', 2)}" if half else "")
+            shown = amount(value, "time") + (f" ±{told.half_width(half)}" if half else "")
             yield {"name": word(f"serving.metrics.{name}"), "rank": rank, "value": value, "told": shown, **ends}
 
 

@@ -74,7 +74,9 @@ def switches(settings: Settings, engine: Engine | None) -> list[str]:
 
 
 def lengths_text(lengths: Lengths) -> str:
-    """``1,024`` or ``256 (lognormal, cv 0.5)`` or ``1 to 100``."""
+    """``1,024`` or ``256 (lognormal, cv 0.5)`` or ``1 to 100``; of a trace those of its file."""
+    if lengths.kind == "trace":
+        return word("serving.of_file")
     mean = f"{lengths.mean:,.0f}"
     if lengths.kind == "uniform":
         return word("serving.between", low=f"{lengths.low:,}", high=f"{lengths.high:,}")

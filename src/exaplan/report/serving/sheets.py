@@ -262,7 +262,7 @@ def quantiles_sheet(run: Simulated) -> Sheet:
 
 def _sure(found: Quantiles, rank: str) -> str:
     value, half = told.known(getattr(found, rank)), told.known(found.error.get(rank))
-    return seconds(value) if half is None or value is None else f"{seconds(value)} ±{amount(half, 'time', 2)}"
+    return seconds(value) if half is None or value is None else f"{seconds(value)} ±{told.half_width(half)}"
 
 
 def facts_sheet(served: Served, run: Simulated) -> Sheet:

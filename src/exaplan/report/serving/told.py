@@ -49,7 +49,8 @@ def traffic_line(served: Served) -> str:
     """What comes: how often, how long, and what is promised."""
     traffic = served.traffic
     lengths = {"prompt": lengths_text(traffic.prompt), "output": lengths_text(traffic.output)}
-    told = word("law.comma").join([_arrivals(served), word("serving.lengths", **lengths), *_sessions(served)])
+    sized = [] if traffic.arrivals == "trace" else [word("serving.lengths", **lengths)]
+    told = word("law.comma").join([_arrivals(served), *sized, *_sessions(served)])
     given = [
         f"{metric_name(at_percentile(name, served.promise))} {amount(value, 'time')}"
         for name, value in served.promise.given.items()
@@ -298,6 +299,11 @@ def outcome(served: Served, run: Simulated) -> str:
 def known(value: float | None) -> float | None:
     """The value; None where it is not a number."""
     return None if value is None or math.isnan(value) else value
+
+
+def half_width(value: float) -> str:
+    """A half-width in two digits, rounded before its unit is chosen (1 ms, never 1000 us)."""
+    return amount(float(f"{value:.2g}"), "time", 2)
 
 
 def cautions(run: Simulated) -> list[str]:

@@ -9,6 +9,7 @@ from exaplan.truth.reading import Skip, cell, number
 from exaplan.truth.serving.names import protocols
 from exaplan.truth.serving.questions import Protocol, Question
 
+
 def rate_of(row: Mapping[str, str], output: float) -> float:
     """Output tokens/s. Rows of Llama 3.1 8B Interactive carry the token rate in the column of requests."""
     if cell(row, "output_tok_s"):

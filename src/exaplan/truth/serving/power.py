@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ def predict_power(item: Powered, shelf: Catalog, fold: str) -> Predicted:
         raise Skip(f"the power of {item.chip} is unknown")
     value = power_of(tdp, spent, serving_power.coefficients(fold))
     low, high = serving_power.band(item.chip, fold)
-    return Predicted(value, value * low, value * high)
+    return Predicted(float(value), float(value * low), float(value * high))
 
 
 def power_serving(rows: Iterable[Mapping[str, str]], catalog: Catalog) -> PowerScore:
@@ -93,6 +94,7 @@ def report(
     """Scores of rows, whole and by group."""
     rows = [found for _, found in done]
     names = {id(found): item for item, found in done}
+    lost = Counter(f"{QUANTITY}: {source}" for source in failed)
 
     def grouped(of: Callable[[Powered], str]) -> Mapping[str, Score]:
         return by(rows, lambda row: of(names[id(row)]))
@@ -102,7 +104,7 @@ def report(
         skipped=skipped,
         failed=failed,
         whole=score(rows, len(failed)),
-        by_source=by(rows, lambda row: row.source),
+        by_source=by(rows, lambda row: f"{QUANTITY}: {row.source}", lost),
         groups={name: grouped(of) for name, of in GROUPINGS.items()},
         notes=notes([item for item, _ in done], len(failed)),
     )
