@@ -92,6 +92,14 @@ def test_power_follows_use(dense: ServeCase) -> None:
     assert chip_power(nameless, run) is None
 
 
+def test_a_measured_architecture_has_its_own_share() -> None:
+    """Running kernels of Blackwell; any other chip is taken as Hopper."""
+    plain = serving_power.coefficients()
+    other = serving_power.coefficients(architecture="blackwell")
+    assert serving_power.coefficients(architecture="cdna3") == plain != other
+    assert other._replace(busy=plain.busy) == plain
+
+
 def test_the_band_of_a_prediction() -> None:
     """Below and above 1; a chip that was not measured takes that of all."""
     low, high = serving_power.band()

@@ -43,6 +43,9 @@ def power_shares(root: Path) -> str:
     for name, meaning in SHARES.items():
         values = [float(fold[name]) for fold in folds]
         rows.append((name, meaning, f"{found['coefficients'][name]:.2f}", f"{min(values):.2f} to {max(values):.2f}"))
+    factors = [float(fold["busy"]["blackwell"]) for fold in found["folds"].values()]
+    span = f"{min(factors):.2f} to {max(factors):.2f}"
+    rows.append(("busy, factor on Blackwell", "any kernel running", f"{found['busy']['blackwell']:.2f}", span))
     return table(("share of the TDP", "drawn while", "fitted", "over the folds"), rows)
 
 

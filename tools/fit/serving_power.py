@@ -30,6 +30,7 @@ Array = NDArray[np.float64]
 DATE = "2026-11-23"
 SERVED = Path("runs") / "serving.csv"
 POWERED = Path("runs") / "power.csv"
+SECOND = "blackwell"  # running kernels draw another share of the TDP than on Hopper
 SHARED = ("B200",)  # nodes on which engines of one chip shared the host: their steps take 30 ms whatever the model
 GRID = (0.0, 250.0, 1000.0, 4000.0)  # lengths of prompts between which parts of an iteration are interpolated [tokens]
 REST = 0.1  # as in power.yaml: 60 to 75 W of 700 W
@@ -48,7 +49,7 @@ class Knob(NamedTuple):
 # seconds, and tokens of prompts: own estimates of their order.
 KNOBS = {
     "waiting": Knob(0.21, 0.3), "traffic": Knob(0.37, 0.3), "busy": Knob(0.35, 0.3), "compute": Knob(0.5, 0.5),
-    "memory": Knob(0.35, 0.5), "experts": Knob(0.1, 0.7), "low": Knob(0.1, 0.7),
+    "memory": Knob(0.35, 0.5), "experts": Knob(0.1, 0.7), "low": Knob(0.1, 0.7), "blackwell": Knob(1.0, 0.15),
     "pace.dense": Knob(1.0, 0.2), "pace.experts": Knob(1.0, 0.4), "pace.low": Knob(1.0, 0.4),
     "pace.attention": Knob(1.0, 0.3), "pace.prompt": Knob(1.0, 0.4), "pace.traffic": Knob(1.0, 0.4),
     "pace.base": Knob(1e-3, 0.7), "pace.sequence": Knob(1e-5, 1.0),
@@ -64,11 +65,12 @@ WIDTH = np.array([knob.spread for knob in KNOBS.values()])
 
 class Rows(NamedTuple):
     """The scoring rows: questions, parts of their iterations by length of prompt [rows, GRID, fields], what they held,
-    measured share of the TDP and time of an iteration [s]."""
+    whether the chip is of the second measured architecture, measured share of the TDP and time of an iteration [s]."""
 
     items: tuple[Powered, ...]
     grid: Array
     run: Run
+    second: Array
     share: Array
     time: Array
 
@@ -76,7 +78,7 @@ class Rows(NamedTuple):
         """Some of them."""
         items = tuple(item for item, kept in zip(self.items, keep, strict=True) if kept)
         run = Run(*(column[keep] for column in np.array(self.run)))
-        return Rows(items, self.grid[keep], run, self.share[keep], self.time[keep])
+        return Rows(items, self.grid[keep], run, self.second[keep], self.share[keep], self.time[keep])
 
 
 def answers(data: Path) -> dict[str, dict[str, float]]:
@@ -101,10 +103,12 @@ def read(shelf: Catalog, outputs: Mapping[str, Mapping[str, float]]) -> Rows:
     lengths = [outputs[item.task][item.model] for item in items]
     grid = [[parts(item, shelf, prompt, out) for prompt in GRID] for item, out in zip(items, lengths, strict=True)]
     runs = [run_of(item, out, SHARED) for item, out in zip(items, lengths, strict=True)]
-    tdp = np.array([shelf.chip(serving_names.chip(item.chip)).power for item in items])
+    chips = [shelf.chip(serving_names.chip(item.chip)) for item in items]
+    tdp, second = np.array([chip.power for chip in chips]), np.array([chip.architecture == SECOND for chip in chips])
     share = np.array([item.measured for item in items]) / tdp
     rate = np.array([float(row["notes"].split("output tok/s ")[1].split(";")[0]) for row in texts])
-    return Rows(items, np.array(grid), Run(*np.array(runs).T), share, np.array([r.seqs for r in runs]) / rate)
+    time = np.array([run.seqs for run in runs]) / rate
+    return Rows(items, np.array(grid), Run(*np.array(runs).T), second.astype(float), share, time)
 
 
 def values(point: Array) -> dict[str, float]:
@@ -112,9 +116,10 @@ def values(point: Array) -> dict[str, float]:
     return {name: math.exp(value) for name, value in zip(NAMES, point, strict=True)}
 
 
-def shares(knobs: Mapping[str, float]) -> ServingPower:
-    """Coefficients of power among the knobs."""
-    return ServingPower(REST, *(knobs[name] for name in ServingPower._fields[1:]))
+def shares(knobs: Mapping[str, float], second: float = 0.0) -> ServingPower:
+    """Coefficients of power among the knobs; ``second``: 1 for a chip of the second architecture (an array will do)."""
+    found = ServingPower(REST, *(knobs[name] for name in ServingPower._fields[1:]))
+    return found._replace(busy=found.busy * (1.0 + second * (knobs[SECOND] - 1.0)))
 
 
 def pace(knobs: Mapping[str, float]) -> Pace:
@@ -143,7 +148,8 @@ def ratios(rows: Rows, knobs: Mapping[str, float]) -> tuple[Array, Array]:
     """(predicted over measured power, the same of time), unbounded. [1]"""
     found = spent(rows, knobs)
     total = np.asarray(found.total)
-    return np.asarray(energy_drawn(found, shares(knobs))) / total / rows.share, total / rows.time
+    fit: Any = shares(knobs, rows.second)  # type: ignore[arg-type]
+    return np.asarray(energy_drawn(found, fit)) / total / rows.share, total / rows.time
 
 
 def fitted(rows: Rows) -> dict[str, float]:
@@ -159,9 +165,12 @@ def fitted(rows: Rows) -> dict[str, float]:
 
 def predicted(rows: Rows, knobs: Mapping[str, float]) -> Array:
     """Predicted over measured power of rows, with its bounds. [1]"""
-    found, fit = spent(rows, knobs), shares(knobs)
-    columns = zip(*(np.broadcast_to(column, len(rows.items)) for column in found), strict=True)
-    return np.array([share_drawn(Spent(*map(float, line)), fit) for line in columns]) / rows.share
+    columns = zip(*(np.broadcast_to(column, len(rows.items)) for column in spent(rows, knobs)), strict=True)
+    drawn = [
+        share_drawn(Spent(*map(float, line)), shares(knobs, float(second)))
+        for line, second in zip(columns, rows.second, strict=True)
+    ]
+    return np.array(drawn) / rows.share
 
 
 def half_width(logs: Array, family: NDArray[np.str_]) -> float:
@@ -191,6 +200,7 @@ def told(knobs: Mapping[str, float]) -> dict[str, Any]:
     """A fit as it is written down."""
     return {
         "coefficients": common.rounded(shares(knobs)._asdict()),
+        "busy": {SECOND: round(knobs[SECOND], 3)},
         "pace": common.rounded(pace(knobs)._asdict()),
         "prompts": {name: round(value) for name, value in prompts(knobs).items()},
     }

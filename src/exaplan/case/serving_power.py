@@ -92,5 +92,6 @@ def steady(case: ServeCase, seqs: float, prompt: float, output: float) -> Spent:
 def chip_power(case: ServeCase, run: Spent, used: float = 1.0) -> float | None:
     """Average power of a chip that runs such iterations the share ``used`` of the time [W]; None: its TDP is
     unknown."""
-    tdp = case.cluster.chip.power
-    return None if tdp is None else serving_power(tdp, run, fitted.coefficients(), used)
+    chip = case.cluster.chip
+    fit = fitted.coefficients(architecture=chip.architecture)
+    return None if chip.power is None else serving_power(chip.power, run, fit, used)

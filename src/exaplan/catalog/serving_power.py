@@ -15,11 +15,14 @@ def record() -> Mapping[str, Any]:
     return found
 
 
-def coefficients(fold: str = "") -> ServingPower:
-    """Shares of the TDP; ``fold``: without the rows of a family of models or of a chip ("" = of all rows)."""
-    found = record()
-    values = found["folds"][fold]["coefficients"] if fold else found["coefficients"]
-    return ServingPower(**{name: float(values[name]) for name in ServingPower._fields})
+def coefficients(fold: str = "", architecture: str = "") -> ServingPower:
+    """Shares of the TDP; ``fold``: without the rows of a family of models or of a chip ("" = of all rows).
+
+    architecture: of the chip; where it was measured, running kernels draw its own share (others: that of Hopper).
+    """
+    found = record()["folds"][fold] if fold else record()
+    values = ServingPower(**{name: float(found["coefficients"][name]) for name in ServingPower._fields})
+    return values._replace(busy=values.busy * float(found["busy"].get(architecture, 1.0)))
 
 
 def band(chip: str = "", fold: str = "") -> tuple[float, float]:

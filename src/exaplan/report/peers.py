@@ -33,7 +33,13 @@ def peers_json(validation: Validation) -> dict[str, Any]:
 
 def compared(validation: Validation) -> bool:
     """Whether an answer scores something that peers predict, too."""
-    return any(validation.summary[name].n for name in QUANTITIES if name in validation.summary)
+    return any(_score(validation, name) for name in QUANTITIES)
+
+
+def _score(validation: Validation, name: str) -> Score | None:
+    """Our score of a quantity: of the rows at hand, or a recorded one that stands in a group under that name."""
+    places = (group.get(name) for group in (validation.summary, *validation.groups.values()))
+    return next((score for score in places if score is not None and score.n), None)
 
 
 def peers_view(validation: Validation) -> list[RenderableType]:
@@ -41,7 +47,7 @@ def peers_view(validation: Validation) -> list[RenderableType]:
     if not compared(validation):
         return []
     ours = [word("validate.ours"), word("validate.our_rows")]
-    rows = [[*ours, *(_ours(validation.summary.get(name)) for name in QUANTITIES)]]
+    rows = [[*ours, *(_ours(_score(validation, name)) for name in QUANTITIES)]]
     rows += [
         [str(peer["title"]), phrase(str(peer["of"])), *(_theirs(peer.get(name)) for name in QUANTITIES)]
         for peer in peers().values()
@@ -52,7 +58,7 @@ def peers_view(validation: Validation) -> list[RenderableType]:
 
 
 def _ours(score: Score | None) -> str:
-    if score is None or not score.n:
+    if score is None:
         return NONE
     return word("validate.mean_median", mean=percent(score.mean_abs_error), median=percent(score.median_abs_error))
 

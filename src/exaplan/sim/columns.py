@@ -7,14 +7,15 @@ from __future__ import annotations
 
 NONE = -1
 
-# A request. PROMPT, OUTPUT: its tokens. NEED: tokens that its prompt phase computes (the prompt, and
-# what was made before it was preempted), DONE of them so far, CHUNK in the running iteration. HIT: tokens that it shares
-# with the cache, BROUGHT: that come from host memory, MATCH: that an earlier request of its session had in common. MADE:
+# A request. PROMPT, OUTPUT: its tokens. NEED: tokens that its prompt phase computes (the prompt, and what was made
+# before it was preempted), DONE of them so far, CHUNK in the running iteration. HIT: tokens that it shares with the
+# cache, BROUGHT: that come from host memory, MATCH: that an earlier request of its session had in common. MADE:
 # output tokens before it joined the decoding batch at step START, EXTRA: tokens beyond one a step (speculation).
-# PRIVATE: blocks of its own; SHARED: cache entry of the common prefix, OWN: of its session. KEY, TURN, HISTORY, CUT: the
-# session, requests before this one, tokens of them that it repeats, whether their beginning was cut off. NUMBER: place
-# in the order of arrival. AHEAD, BEHIND: links of a queue; OLDER, NEWER: links in order of admission. SENDER: the replica
-# that computed the prompt and holds SENT blocks of it until they are sent; SENT: blocks in host memory when swapped.
+# PRIVATE: blocks of its own; SHARED: cache entry of the common prefix, OWN: of its session. KEY, TURN, HISTORY, CUT:
+# the session, requests before this one, tokens of them that it repeats, whether their beginning was cut off. NUMBER:
+# place in the order of arrival. AHEAD, BEHIND: links of a queue; OLDER, NEWER: links in order of admission. SENDER:
+# the replica that computed the prompt and holds SENT blocks of it until they are sent; SENT: blocks in host memory
+# when swapped.
 (
     PROMPT,
     OUTPUT,
@@ -47,21 +48,22 @@ NONE = -1
 ) = range(28)
 SLOT_COLUMNS = 28
 
-# Its times: ARRIVED; QUEUED at the model; ADMITTED to a first iteration; FIRST token; ENTERED a station.
-ARRIVED, QUEUED, ADMITTED, FIRST, ENTERED = range(5)
-TIME_COLUMNS = 5
+# Its times: ARRIVED; QUEUED at the model; ADMITTED to a first iteration; FIRST token; ENTERED a station; THINK: how
+# long its user thinks after it [s].
+ARRIVED, QUEUED, ADMITTED, FIRST, ENTERED, THINK = range(6)
+TIME_COLUMNS = 6
 
 # Values of STATE.
 IDLING, THINKING, AT_STATION, WAITING, PREFILLING, LOADING, DECODING, SWAPPED, SENDING, ENDED = range(10)
 
-# A replica. WAIT_*: queue, FILL_*: prompts being read, RUN_*: admitted requests in their order,
-# LAND_*: those whose cache has come and who join after the running iteration. RUNS: admitted ones, LOADS: of them those
-# whose cache is on its way. STEP: decode steps so far, CONTEXT: sum of the contexts of its decoding requests, STEPPING:
-# the running iteration decodes, SEATS: sequences of a static batch, OUTPUTS: prompts that end in this iteration,
-# FINISHES: size of the heap of last steps. BLOCKS: of its cache, VACANT: free ones, CACHED: held by the cache and used
-# by nobody; OLDEST, NEWEST: ends of their LRU list; HOST_*: the same in host memory; PREFIX: entry of the common prefix. PHASE_AT:
-# where its counts begin of decoding requests by the step [mod block] at which they need one more block; FINISH_AT: where
-# its heap begins of (last step, request).
+# A replica. WAIT_*: queue, FILL_*: prompts being read, RUN_*: admitted requests in their order, LAND_*: those whose
+# cache has come and who join after the running iteration. RUNS: admitted ones, LOADS: of them those whose cache is on
+# its way. STEP: decode steps so far, CONTEXT: sum of the contexts of its decoding requests, STEPPING: the running
+# iteration decodes, SEATS: sequences of a static batch, OUTPUTS: prompts that end in this iteration, FINISHES: size
+# of the heap of last steps. BLOCKS: of its cache, VACANT: free ones, CACHED: held by the cache and used by nobody;
+# OLDEST, NEWEST: ends of their LRU list; HOST_*: the same in host memory; PREFIX: entry of the common prefix.
+# PHASE_AT: where its counts begin of decoding requests by the step [mod block] at which they need one more block;
+# FINISH_AT: where its heap begins of (last step, request).
 (
     WAIT_HEAD,
     WAIT_TAIL,
@@ -121,12 +123,12 @@ S_MEAN, S_CV, V_COUNT, V_SUM_QUEUE, V_SUM_LATENCY = range(5)
 STATION_COLUMNS = 6
 FIXED, EXPONENTIAL, LOGNORMAL = range(3)
 
-# Counters of the run. HEAP: events in the heap, ORDER: events made so far (ties go by it).
-# VACANT_SLOT, VACANT_ENTRY: first free row, SLOTS_LEFT, ENTRIES_LEFT: free ones. ROW, WHEN: next row of the rows and of
-# the arrival times, ROWS, WHENS: how many are there, LAST_ROWS, LAST_WHENS: no more will come. ISSUED, LIMIT: requests so far
-# and at most. INSIDE: in the system, RUNNING: admitted. USED: blocks in use by requests, PEAK of it, CAPACITY of it.
-# WORKING: replicas with an iteration, ACTIVE: switched on. STEPS: tokens of decode iterations. CLOSED: users come back;
-# TURNS, PREFIX_TOKENS, HISTORY_KIND, KEEP: of sessions; TRACED: sessions are named by the rows. WARM: requests left out.
+# Counters of the run. HEAP: events in the heap, ORDER: events made so far (ties go by it). VACANT_SLOT, VACANT_ENTRY:
+# first free row, SLOTS_LEFT, ENTRIES_LEFT: free ones. ROW, WHEN: next row of the rows and of the arrival times, ROWS,
+# WHENS: how many are there, LAST_ROWS, LAST_WHENS: no more will come. ISSUED, LIMIT: requests so far and at most.
+# INSIDE: in the system, RUNNING: admitted. USED: blocks in use by requests, PEAK of it, CAPACITY of it. WORKING:
+# replicas with an iteration, ACTIVE: switched on. STEPS: tokens of decode iterations. CLOSED: users come back; TURNS,
+# PREFIX_TOKENS, HISTORY_KIND, KEEP: of sessions; TRACED: sessions are named by the rows. WARM: requests left out.
 # BATCH, BATCH_SIZE, BIN: places of the records. ROUND_*: next replica of a round. MODEL: there is a model behind the
 # stations. SCALED, LEAST_ON: autoscaling; TIMER: its latest idle timer; STARTS, STOPS of replicas.
 (
@@ -219,7 +221,8 @@ ROUND_ROBIN, LEAST_LOADED, BY_PREFIX = range(3)
 FULL, WINDOW, NO_HISTORY = range(3)
 
 # Clocks and integrals of the run: NOW; integrals over time of requests INSIDE, waiting, running,
-# blocks in use, replicas working and on [x s]; STAYS: sum of the times in the system; CLOSE: when the last request came;
+# blocks in use, replicas working and on [x s]; STAYS: sum of the times in the system; CLOSE: when the last request came
+# from outside, or from a user of a closed loop;
 # FIRST_START, LAST_END: of the recorded requests; BIN_END, BIN_WIDTH: of the time series; LOW_SINCE: the load has been
 # below the stop threshold; TARGET, DELAY, IDLE_TIME: autoscaling; TRANSFER_RATE [tokens/s], TRANSFER_LATENCY [s]: of KV
 # caches; NEAR [requests], RATIO [1]: how far the prefix router lets loads drift apart.

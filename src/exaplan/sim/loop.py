@@ -10,6 +10,7 @@ from exaplan.sim.columns import (
     BEHIND,
     BUSY,
     CLOSE,
+    CLOSED,
     DUE_AT,
     DUES,
     END,
@@ -110,7 +111,7 @@ def wanting(s: State) -> int:
 
 def is_open(s: State) -> bool:
     """Whether more requests may come."""
-    return s.whole[ISSUED] < s.whole[LIMIT] and s.whole[ROW] < s.whole[ROWS]
+    return bool(s.whole[ISSUED] < s.whole[LIMIT] and s.whole[ROW] < s.whole[ROWS])
 
 
 def next_when(s: State) -> float:
@@ -128,7 +129,6 @@ def next_event(s: State) -> float:
 def arrive(s: State, slot: int, arrived: float, policy: Policy, way: Policy) -> None:
     """A request comes: it is refused, or goes to the first station, or to the model."""
     fresh(s, slot, arrived)
-    s.real[CLOSE] = s.real[NOW]
     if s.whole[MODEL] == 1 and hopeless(s, slot, policy, way):
         rest(s, slot, False)
         return
@@ -241,6 +241,8 @@ def handle(s: State, kind: int, who: int, policy: Policy, way: Policy) -> None:
     """Any event but the end of an iteration."""
     if kind == RETURN:
         if is_open(s):
+            if s.whole[CLOSED] == 1:
+                s.real[CLOSE] = s.real[NOW]
             arrive(s, who, s.real[NOW] - s.real[LATE], policy, way)
         else:
             give_slot(s, who)
@@ -284,6 +286,7 @@ def advance(s: State, table: StepTable, policy: Policy, first: StepTable, way: P
         if when <= event:
             tick(s, when)
             s.whole[WHEN] += 1
+            s.real[CLOSE] = when
             slot = take_slot(s)
             new_session(s, slot)
             arrive(s, slot, when - s.real[LATE], policy, way)

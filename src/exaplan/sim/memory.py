@@ -155,7 +155,7 @@ def adopt(s: State, replica: int, slot: int, policy: Policy) -> None:
 
 
 def keep(s: State, replica: int, slot: int, policy: Policy) -> None:
-    """The full blocks that a request has made of its session go into the cache. What stood there in their place goes."""
+    """The full blocks that a request has made of its session go into the cache, in place of what stood there."""
     if policy.prefix == 0 or s.whole[slot + KEY] == NONE:
         return
     common, hit = s.whole[PREFIX_TOKENS] // policy.block, s.whole[slot + HIT] // policy.block

@@ -62,7 +62,7 @@ class Pool:
     """Equal replicas: what an iteration takes, how they schedule, and how requests are shared out.
 
     router: round-robin | least-loaded | prefix (the replica that holds most of the session's cache, unless loads differ
-    by more than ``near`` requests and by more than the ``ratio``; defaults of SGLang's router).
+    by more than ``near`` requests and by more than the ``ratio``; the defaults are those of SGLang's router, recalled).
     """
 
     table: StepTable

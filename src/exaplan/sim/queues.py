@@ -59,8 +59,8 @@ def move_event(s: State, source: int, target: int) -> None:
 def sooner(s: State, a: int, b: int) -> bool:
     """Whether event ``a`` comes before ``b``."""
     if s.real[a + V_TIME] != s.real[b + V_TIME]:
-        return s.real[a + V_TIME] < s.real[b + V_TIME]
-    return s.whole[a + V_ORDER] < s.whole[b + V_ORDER]
+        return bool(s.real[a + V_TIME] < s.real[b + V_TIME])
+    return bool(s.whole[a + V_ORDER] < s.whole[b + V_ORDER])
 
 
 def drop_event(s: State) -> None:
@@ -89,7 +89,7 @@ def push_finish(s: State, replica: int, step: int, slot: int) -> None:
 
 def before(s: State, at: int, step: int, slot: int) -> bool:
     """Whether the entry at this address goes before (step, slot)."""
-    return s.whole[at] < step or (s.whole[at] == step and s.whole[at + 1] < slot)
+    return bool(s.whole[at] < step or (s.whole[at] == step and s.whole[at + 1] < slot))
 
 
 def sift_up(s: State, heap: int, place: int, step: int, slot: int) -> None:

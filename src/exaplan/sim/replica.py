@@ -125,21 +125,22 @@ def land(s: State, replica: int, policy: Policy) -> None:
         join(s, replica, slot, policy)
 
 
-def cut(s: State, slot: int, budget: int, policy: Policy) -> int:
-    """Tokens of a prompt that the iteration takes; a prompt that may not be cut goes whole, or alone if too long."""
+def cut(s: State, slot: int, budget: int, alone: bool, policy: Policy) -> int:
+    """Tokens of a prompt that the iteration takes. One that may not be cut goes whole, as the only prompt even beyond
+    the budget, as engines without chunks that raise it to the longest prompt."""
     left = s.whole[slot + NEED] - s.whole[slot + DONE]
     if policy.chunked == 1 or left <= budget:
         return int(min(left, budget))
-    return int(left) if budget == policy.max_tokens else 0
+    return int(left) if alone else 0
 
 
-def next_prompt(s: State, replica: int, budget: int, policy: Policy) -> int:
+def next_prompt(s: State, replica: int, budget: int, alone: bool, policy: Policy) -> int:
     """Let in waiting requests up to one whose prompt fits the budget; NONE where there is none."""
     while may_enter(s, replica, policy):
         slot = s.whole[replica + WAIT_HEAD]
         s.whole[slot + DONE] = s.whole[slot + HIT] + s.whole[slot + BROUGHT]
         comes = s.whole[slot + STATE] == SWAPPED or s.whole[slot + SENDER] != NONE
-        if not comes and cut(s, slot, budget, policy) == 0:
+        if not comes and cut(s, slot, budget, alone, policy) == 0:
             return NONE
         enter(s, replica, policy)
         if s.whole[slot + STATE] == PREFILLING:
@@ -153,10 +154,10 @@ def fill(s: State, replica: int, budget: int, admit: bool, table: StepTable, pol
     slot = int(s.whole[replica + FILL_HEAD])
     while tokens < budget:
         if slot == NONE and admit:
-            slot = next_prompt(s, replica, budget - tokens, policy)
+            slot = next_prompt(s, replica, budget - tokens, chunks == 0, policy)
         if slot == NONE:
             break
-        chunk = cut(s, slot, budget - tokens, policy)
+        chunk = cut(s, slot, budget - tokens, chunks == 0, policy)
         if chunk == 0:
             break
         s.whole[slot + CHUNK] = chunk

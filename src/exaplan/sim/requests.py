@@ -49,6 +49,7 @@ from exaplan.sim.columns import (
     SENT,
     SHARED,
     STATE,
+    THINK,
     THINKING,
     TRACED,
     TURN,
@@ -90,6 +91,7 @@ def fresh(s: State, slot: int, arrived: float) -> None:
         s.whole[slot + column] = NONE
     s.whole[slot + NUMBER] = s.whole[ISSUED]
     s.whole[ISSUED] += 1
+    s.real[slot + THINK] = s.real[row + ROW_THINK]
     s.real[slot + ARRIVED] = arrived
     s.real[slot + QUEUED] = s.real[NOW]
     s.real[slot + ADMITTED] = -1.0
@@ -129,5 +131,4 @@ def rest(s: State, slot: int, answered: bool) -> None:
         give_slot(s, slot)
         return
     s.whole[slot + STATE] = THINKING
-    think = s.real[s.whole[ROWS_AT] + (s.whole[ROW] - 1) * ROW_COLUMNS + ROW_THINK]
-    push_event(s, s.real[NOW] + think + s.real[LATE], RETURN, slot)
+    push_event(s, s.real[NOW] + s.real[slot + THINK] + s.real[LATE], RETURN, slot)

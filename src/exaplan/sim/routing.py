@@ -2,7 +2,7 @@
 
 The prefix router is the cache-aware policy of SGLang's router [1]: the replica that holds most of the session, unless
 loads have drifted apart: most > least + NEAR and most > RATIO least; then the least loaded one.
-[1] SGLang documentation, "SGLang Router: cache-aware load balancing".
+[1] SGLang, sgl-router, policies/cache_aware: a system is imbalanced when both conditions hold.
 """
 
 from __future__ import annotations

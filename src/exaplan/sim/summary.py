@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from exaplan.answers.serving import Quantiles, Simulated
+from exaplan.errors import InputError
 from exaplan.nouns.serving import Promise
 from exaplan.sim import columns as at
 from exaplan.sim.nouns import Result
@@ -29,24 +30,31 @@ KINDS: Mapping[str, tuple[int, int, int]] = {
 
 
 class Records(NamedTuple):
-    """Batches after the start-up: tallies (batches, columns), sketches (batches, kinds, buckets), and the start-up [s]."""
+    """Batches after the start-up: tallies (batches, columns), sketches (batches, kinds, buckets); start-up [s]."""
 
     tallies: Real
     sketches: Whole
     warm: float
 
 
-def region(values: Real | Whole, start: int, shape: tuple[int, ...]) -> Real | Whole:
-    """A part of the arrays in its own shape."""
-    return values[int(start) : int(start) + math.prod(shape)].reshape(shape)
+def reals(s: State, column: int, *shape: int) -> Real:
+    """The times and sums that begin where ``column`` says, in their own shape."""
+    start = int(s.whole[column])
+    return s.real[start : start + math.prod(shape)].reshape(shape)
+
+
+def wholes(s: State, column: int, *shape: int) -> Whole:
+    """The counts that begin where ``column`` says, in their own shape."""
+    start = int(s.whole[column])
+    return s.whole[start : start + math.prod(shape)].reshape(shape)
 
 
 def records(result: Result) -> Records:
     """What was recorded, without the batches in which the system was still filling."""
     s = result.state
     batches, buckets = int(s.whole[at.BATCHES]), int(s.whole[at.BUCKETS])
-    tallies = region(s.real, s.whole[at.TALLIES_AT], (batches, at.TALLY_COLUMNS))
-    sketches = region(s.whole, s.whole[at.SKETCHES_AT], (batches, at.SKETCHES, buckets))
+    tallies = reals(s, at.TALLIES_AT, batches, at.TALLY_COLUMNS)
+    sketches = wholes(s, at.SKETCHES_AT, batches, at.SKETCHES, buckets)
     used = int(np.count_nonzero(tallies[:, at.COUNT]))
     full = int(np.count_nonzero(tallies[:, at.COUNT] >= s.whole[at.BATCH_SIZE]))
     means = tallies[:full, at.SUM_LATENCY] / np.maximum(1.0, tallies[:full, at.COUNT])
@@ -121,7 +129,7 @@ class Window(NamedTuple):
 
 def bins(s: State) -> Real:
     """Snapshots of the run, the last one as it ended."""
-    rows = region(s.real, s.whole[at.SERIES_AT], (int(s.whole[at.BINS]), at.BIN_COLUMNS))
+    rows = reals(s, at.SERIES_AT, int(s.whole[at.BINS]), at.BIN_COLUMNS)
     return rows[: int(s.whole[at.BIN])]
 
 
@@ -232,18 +240,16 @@ def by_stage(result: Result) -> dict[str, Quantiles]:
     s, found = result.state, {}
     for name, row in zip(result.stages, all_stations(s), strict=True):
         n = int(s.real[row + at.V_COUNT])
-        counts = region(s.whole, s.whole[row + at.S_SKETCH_AT], (int(s.whole[at.BUCKETS]),))
+        counts = wholes(s, row + at.S_SKETCH_AT, int(s.whole[at.BUCKETS]))
         mean = float(s.real[row + at.V_SUM_LATENCY] / n) if n else math.nan
         found[name] = made(n, mean, counts, {})
     return found
 
 
 def summary(result: Result, promise: Promise | None = None) -> Simulated:
-    """A run as an answer. ``promise`` may only be the one that the run was made with: it counts requests that keep it."""
+    """A run as an answer. ``promise`` may only be that of the run, which counts the requests that keep it."""
     s, kept = result.state, records(result)
     if promise is not None and promise.given != result.promise.given:
-        from exaplan.errors import InputError
-
         raise InputError("the run counted another promise", hint="give the promise to sim.run")
     part = window(result, kept.warm)
     span = max(part.span, 1e-12)

@@ -40,6 +40,13 @@ def test_training_scores_have_no_peers() -> None:
     assert "–" in screen.draw(scores.validation_view(half))  # noqa: RUF001
 
 
+def test_a_recorded_score_is_compared_too() -> None:
+    """Where the rows themselves are not at hand, the score that a group keeps of them stands beside the peers."""
+    kept = replace(validation(), groups={"recorded": {"tpot": scored().summary["tpot"]}})
+    text = screen.draw(scores.validation_view(kept))
+    assert "13.0% (median 10.0%)" in text[text.index("beside what others publish") :]
+
+
 def test_the_json_holds_the_peers() -> None:
     """By name with their spans, by the published schema; none beside training scores."""
     document = json.loads(to_json.text(to_json.validation_json(scored())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from exaplan import units
 from exaplan.answers import Relief
@@ -62,7 +63,7 @@ def traffic_line(served: Served) -> str:
 def _arrivals(served: Served) -> str:
     traffic = served.traffic
     if traffic.arrivals == "trace":
-        return word("serving.arrivals.trace", trace=traffic.trace)
+        return word("serving.arrivals.trace", trace=Path(traffic.trace).name)
     if traffic.users is not None:
         return word("serving.arrivals.closed", users=f"{traffic.users:,}", think=amount(traffic.think, "time"))
     if traffic.rate is None:

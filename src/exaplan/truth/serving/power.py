@@ -54,10 +54,10 @@ def predict_power(item: Powered, shelf: Catalog, fold: str) -> Predicted:
     output = output_of(item, record["outputs"])
     isolated = parts(item, shelf, prompt_of(item, found["prompts"]), output)
     spent = at_pace(isolated, run_of(item, output, tuple(record["shared"])), pace)
-    tdp = shelf.chip(serving_names.chip(item.chip) or item.chip).power
-    if tdp is None:
+    chip = shelf.chip(serving_names.chip(item.chip) or item.chip)
+    if chip.power is None:
         raise Skip(f"the power of {item.chip} is unknown")
-    value = power_of(tdp, spent, serving_power.coefficients(fold))
+    value = power_of(chip.power, spent, serving_power.coefficients(fold, chip.architecture))
     low, high = serving_power.band(item.chip, fold)
     return Predicted(float(value), float(value * low), float(value * high))
 
