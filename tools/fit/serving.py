@@ -31,11 +31,13 @@ from exaplan.catalog import serving_fits
 from exaplan.perf.serving.inputs import ServeTuning
 from exaplan.truth.reading import Skip, read_rows
 from exaplan.truth.serving import published, silicon
-from exaplan.truth.serving.correcting import features
+from exaplan.truth.serving.correcting import WIDEST, features
 from exaplan.truth.serving.posing import Posed, pose
-from exaplan.truth.serving.predict import likeness
+from exaplan.truth.serving.predict import Predicted, likeness
 from exaplan.truth.serving.questions import Question
+from exaplan.truth.serving.recording import packed
 from exaplan.truth.serving.running import answers
+from exaplan.truth.serving.scoring import Outcome, report, scored
 
 Array = NDArray[np.float64]
 OUT = Path(__file__).resolve().parents[2] / "src" / "exaplan" / "data" / "fits"
@@ -230,7 +232,11 @@ def spreads_of(names: list[str], kind: dict[str, float]) -> Array:
     """Spread of each coefficient: of the constant, of a yes or no, of a number."""
     flags = ("family=", "engine=", "experts", "blackwell", "fixed", "fixed trtllm")
     picked = [
-        kind["one"] if name == "one" else kind["flag"] if name.startswith(flags) and name != "fixed users" else kind["number"]
+        kind["one"]
+        if name == "one"
+        else kind["flag"]
+        if name.startswith(flags) and name != "fixed users"
+        else kind["number"]
         for name in names
     ]
     return np.array(picked)
@@ -288,12 +294,19 @@ def coefficients(theta: Array, plan: Design) -> dict[str, dict[str, float]]:
     return out
 
 
-def cells(problem: Problem, alone: bool) -> list[tuple[str, str]]:
+def cells(problem: Problem) -> list[tuple[str, str]]:
     """(model, chip) of every fold: the pairs that occur, and each model and each chip alone ("" = any)."""
     pairs = sorted(set(zip(problem.model.tolist(), problem.chip.tolist(), strict=True)))
-    if not alone:
-        return pairs
-    return [*pairs, *((model, "") for model in sorted(set(problem.model))), *(("", c) for c in sorted(set(problem.chip)))]
+    models, chips = sorted({model for model, _ in pairs}), sorted({chip for _, chip in pairs})
+    return [*pairs, *((model, "") for model in models), *(("", chip) for chip in chips)]
+
+
+def folded(names: list[tuple[str, str]], workers: int) -> list[tuple[tuple[str, str], Array, dict[str, Any]]]:
+    """Every fold solved."""
+    if workers < 2:
+        return [solve_cell(name) for name in names]
+    with multiprocessing.get_context("fork").Pool(workers) as pool:
+        return pool.map(solve_cell, names, chunksize=4)
 
 
 def left_out(problem: Problem, cell: tuple[str, str]) -> NDArray[np.bool_]:
@@ -304,7 +317,7 @@ def left_out(problem: Problem, cell: tuple[str, str]) -> NDArray[np.bool_]:
 def solve_cell(cell: tuple[str, str]) -> tuple[tuple[str, str], Array, dict[str, Any]]:
     problem, theta, feature_rows = _held["problem"], _held["theta"], _held["features"]
     out = left_out(problem, cell)
-    found = problem.solve(out, theta, 2)
+    found = problem.solve(out, theta, 2) if _held["tune"] else theta
     made = corrections(problem.names, feature_rows, problem.errors(found), problem.seen.group, ~out & _held["closed"])
     return cell, found, made
 
@@ -345,33 +358,35 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--every", type=int, default=1, help="take every n-th row only (to try the tool)")
-    parser.add_argument("--alone", action="store_true", help="folds of each model and of each chip alone, too")
+    parser.add_argument("--tune", action="store_true", help="fit the tuning, too (it lost in cross-validation)")
     parser.add_argument("--dry", action="store_true", help="print the score, write nothing")
     args = parser.parse_args()
     began, shelf = time.time(), catalog.load()
+    _held["data"] = args.data / "runs"
     posed = posed_rows(load(args.data / "runs")[:: args.every], shelf)
     values = np.tile(np.array(start()), (len(posed), 1))
     told = simulate(posed, values, shelf, args.workers)
     print(f"simulated at the prior: {time.time() - began:.0f} s", flush=True)
     problem = Problem(posed, told, values)
-    nothing = np.zeros(len(problem.names), bool)
-    theta = problem.solve(nothing)
     feature_rows = features_of(problem, told)
-    closed = np.array([posed[i].question.protocol.kind == "closed" and posed[i].question.family == "silicon" for i in problem.seen.row])
-    _held.update(problem=problem, theta=theta, features=feature_rows, closed=closed)
+    seen = [posed[i].question for i in problem.seen.row]
+    closed = np.array([q.protocol.kind == "closed" and q.family == "silicon" for q in seen])
+    nothing = np.zeros(len(problem.names), bool)
+    theta = problem.solve(nothing) if args.tune else problem.plan.mean
+    _held.update(problem=problem, theta=theta, features=feature_rows, closed=closed, tune=args.tune)
     print(f"fitted: {time.time() - began:.0f} s", flush=True)
-    with multiprocessing.get_context("fork").Pool(args.workers) as pool:
-        found = pool.map(solve_cell, cells(problem, args.alone), chunksize=4)
+    found = folded(cells(problem), args.workers if args.tune else 1)
     print(f"{len(found)} folds: {time.time() - began:.0f} s", flush=True)
     thetas = {cell: value for cell, value, _ in found}
     correct = {cell: made for cell, _, made in found}
     of_row = {int(i): (problem.model[at], problem.chip[at]) for at, i in enumerate(problem.seen.row)}
-    held = values.copy()
-    for cell in set(of_row.values()):
-        rows = [i for i, own in of_row.items() if own == cell]
-        held[rows] = tunings(thetas[cell], problem.plan)[rows]
-    told = simulate(posed, held, shelf, args.workers)
-    print(f"simulated by folds: {time.time() - began:.0f} s", flush=True)
+    if args.tune:
+        held = values.copy()
+        for cell in set(of_row.values()):
+            rows = [i for i, own in of_row.items() if own == cell]
+            held[rows] = tunings(thetas[cell], problem.plan)[rows]
+        told = simulate(posed, held, shelf, args.workers)
+        print(f"simulated by folds: {time.time() - began:.0f} s", flush=True)
     errors = np.full(len(problem.names), np.nan)
     for at, (row, name) in enumerate(zip(problem.seen.row, problem.names, strict=True)):
         value = told[row].get(name, float("nan"))
@@ -404,7 +419,8 @@ def write(
 ) -> None:
     """data/fits/serving.yaml and serving_folds.json."""
     digest = {
-        name: hashlib.sha256((data / name).read_bytes()).hexdigest() for name in ("serving_silicon.csv.gz", "serving.csv")
+        name: hashlib.sha256((data / name).read_bytes()).hexdigest()
+        for name in ("serving_silicon.csv.gz", "serving.csv")
     }
     finite = np.isfinite(errors)
     record = {
@@ -431,14 +447,43 @@ def write(
             "spreads": sizes(problem.names, told, errors, problem.seen.group, kept),
         }
     folded = {"input": digest, "folds": held}
+    keep_score(problem, told_errors(problem, errors), held)
     (OUT / "serving_folds.json").write_text(json.dumps(folded, separators=(",", ":"), sort_keys=True) + "\n")
+
+
+def told_errors(problem: Problem, errors: Array) -> list[tuple[int, str, float]]:
+    """(row, quantity, log of measured over predicted) of all observations."""
+    return [(int(i), name, float(e)) for i, name, e in zip(problem.seen.row, problem.names, errors, strict=True)]
+
+
+def keep_score(problem: Problem, seen: list[tuple[int, str, float]], held: dict[str, Any]) -> None:
+    """data/fits/serving_score.json: both tables, each row by its fold."""
+    made = {"serving_silicon.csv.gz": [], "serving.csv": []}
+    for at, (row, name, error) in enumerate(seen):
+        question = problem.posed[row].question
+        fold = held[f"{problem.model[at]}|{problem.chip[at]}"]
+        value = question.measured[name] * float(np.exp(-error))
+        known = fold["spreads"][name]
+        size = weighed({name: known["size"]}, name, _held["features"][at])
+        width = min(WIDEST, known["factor"] * float(np.exp(size)))
+        ends = (value * float(np.exp(-width)), value * float(np.exp(width)))
+        table = "serving_silicon.csv.gz" if question.family == "silicon" else "serving.csv"
+        made[table].append(Outcome(question, scored(question, name, Predicted(value, *ends, ""))))
+    out = {}
+    for table, outcomes in made.items():
+        digest = hashlib.sha256((_held["data"] / table).read_bytes()).hexdigest()
+        found = report(outcomes, (), Counter(), digest)
+        out[table] = packed(found)
+        for line in (*map(str, found.summary.items()), *found.notes[:12]):
+            print(table, line)
+    (OUT / "serving_score.json").write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
 
 
 def ratios(problem: Problem, errors: Array) -> dict[str, dict[str, list[float]]]:
     """{all | engine=...: {quantity: [low, high] over the prediction}}: 10% and 90% quantiles of measured / predicted."""
     engines = np.array([f"engine={problem.posed[i].question.engine}" for i in problem.seen.row])
     names, out = np.array(problem.names), {}
-    for key in ["all", *sorted(set(engines))]:
+    for key in ["all", *sorted(set(engines.tolist()))]:
         found = {}
         for name in ("ttft", "tpot", "throughput", "latency"):
             rows = (names == name) & np.isfinite(errors) & ((engines == key) | (key == "all"))

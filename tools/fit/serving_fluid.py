@@ -37,9 +37,11 @@ KINDS = {
 
 
 class Ask(NamedTuple):
-    """Numbers of a protocol. prompt, output [tokens, means]; users; burst: share of the measured requests that start at
-    once; copies: that share the load; budget [tokens of an iteration], slots [sequences], room [tokens of cache]; first:
-    prompts go alone; poll, wait [iterations]; rate [1/s], limit [s per token]; number [requests]; read: readers of
+    """Numbers of a protocol.
+
+    prompt, output [tokens, means]; users; burst: share of the measured requests that
+    start at once; copies: that share the load; budget [tokens of an iteration], slots [sequences], room [tokens of cache];
+    first: prompts go alone; poll, wait [iterations]; rate [1/s], limit [s per token]; number [requests]; read: readers of
     prompts (disaggregated)."""
 
     kind: float
@@ -200,7 +202,7 @@ def asked(case: Any, ask: Any, tune: Any) -> Any:
         found = seqs * ask.output / (rounds * one + ask.output * token)
         return found, found
     if kind == SINGLE:
-        read, parts, held = reading(case, ask, tune, 0.0, 0.0)
+        read = reading(case, ask, tune, 0.0, 0.0)[0]
         token = step(case, ask, tune, 0.0, 0.0, 0.0, 1.0, ask.prompt + 0.5 * ask.output)
         found = tune.request + read + (ask.output - 1.0) * token
         return found, found

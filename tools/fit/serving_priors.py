@@ -80,8 +80,8 @@ def base(field: str, default: float) -> tuple[float, float]:
 
 
 # The step model stands on measured kernels, and in cross-validation its time per token only lost by tuning that groups
-# of rows disagree on: such fields stay near their priors (TIGHT x their spreads), those that prompts and the host decide
-# are left free.
+# of rows disagree on: such fields stay near their priors (TIGHT x their spreads); those that prompts and the host
+# decide are left free.
 TIGHT = 0.2
 FREE = {"request": 2.0, "host_chunk": 1.5, "compute": 1.5, "attention_prefill": 1.0, "launch": 1.0}
 # llama.cpp shares few kernels with servers: its own effects are as free as the prior of the whole.

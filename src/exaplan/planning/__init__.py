@@ -36,22 +36,40 @@ __all__ = ["Setting", "estimate", "plan", "resolve", "simulate"]
 
 
 @overload
-def plan(ask: Ask, catalog: Catalog, top: int = 5) -> Answer: ...
+def plan(ask: Ask, catalog: Catalog, top: int = 5) -> Answer:
+    """Of a training run."""
+
+
 @overload
-def plan(ask: ServeAsk, catalog: Catalog, top: int = 5) -> Served: ...
+def plan(ask: ServeAsk, catalog: Catalog, top: int = 5) -> Served:
+    """Of a service."""
+
+
 @overload
-def plan(ask: Ask | ServeAsk, catalog: Catalog, top: int = 5) -> Answer | Served: ...
+def plan(ask: Ask | ServeAsk, catalog: Catalog, top: int = 5) -> Answer | Served:
+    """Of either."""
+
+
 def plan(ask: Ask | ServeAsk, catalog: Catalog, top: int = 5) -> Answer | Served:
     """What to buy, rent or use: the chips, counts and layouts that hold every limit, best first."""
     return plan_serving(ask, catalog, top) if isinstance(ask, ServeAsk) else plan_training(ask, catalog, top)
 
 
 @overload
-def estimate(ask: Ask, catalog: Catalog) -> Answer: ...
+def estimate(ask: Ask, catalog: Catalog) -> Answer:
+    """Of a training run."""
+
+
 @overload
-def estimate(ask: ServeAsk, catalog: Catalog) -> Served: ...
+def estimate(ask: ServeAsk, catalog: Catalog) -> Served:
+    """Of a service."""
+
+
 @overload
-def estimate(ask: Ask | ServeAsk, catalog: Catalog) -> Answer | Served: ...
+def estimate(ask: Ask | ServeAsk, catalog: Catalog) -> Answer | Served:
+    """Of either."""
+
+
 def estimate(ask: Ask | ServeAsk, catalog: Catalog) -> Answer | Served:
     """One layout, term by term: the asked one, or the best where some of it was left open."""
     return estimate_serving(ask, catalog) if isinstance(ask, ServeAsk) else estimate_training(ask, catalog)

@@ -134,11 +134,12 @@ def bins(s: State) -> Real:
 
 
 def window(result: Result, warm: float) -> Window:
-    """The steady part of a run: what drains after the last arrival is not steady, unless nothing else is there."""
+    """The steady part of a run, without what drains after the last arrival, unless that is most of it."""
     s = result.state
     rows = np.vstack((np.zeros((1, at.BIN_COLUMNS)), bins(s), last_snapshot(s)))
     end = float(s.real[at.CLOSE])
-    if end <= warm + 0.1 * float(s.real[at.NOW] - warm):
+    done = float(np.interp(end, rows[:, at.B_TIME], rows[:, at.B_FINISHED]))
+    if 2.0 * done < s.whole[at.FINISHED]:
         end = float(s.real[at.NOW])
     edges = [[np.interp(time, rows[:, at.B_TIME], column) for column in rows.T] for time in (warm, end)]
     return Window(np.array(edges[1]) - np.array(edges[0]), end - warm)

@@ -24,6 +24,7 @@ from exaplan.truth.predict import Predicted, predict
 from exaplan.truth.reading import header
 from exaplan.truth.rows import Question, Skip, open_layout, publisher_of, question, read_rows, row_name, scoring_reason
 from exaplan.truth.score import by, constant_ratio, score
+from exaplan.truth.serving import recording, scoring
 from exaplan.truth.serving.power_joined import power
 from exaplan.truth.wattage import Seen
 
@@ -83,11 +84,16 @@ def fold_of(item: Question) -> str:
 
 
 def validate(catalog: Catalog, runs: Path | None = None) -> Validation:
-    """Score the shipped rows, or those of a CSV or CSV.gz file with the columns of one of them: training runs, or
-    measured power."""
+    """Score the shipped rows, or those of a CSV or CSV.gz file with the columns of one of them: training runs, measured
+    power, or serving runs. Without a file, serving runs are shown as recorded."""
     if runs is None:
-        return joined(of_steps(catalog, RUNS), of_power(catalog, POWER, POWER_SERVING))
+        found = joined(of_steps(catalog, RUNS), of_power(catalog, POWER, POWER_SERVING))
+        for name, kept in recording.record().items():
+            found = joined(found, recording.unpacked(name, kept))
+        return found
     path = Path(runs)
+    if scoring.is_serving(path):
+        return scoring.of_serving(catalog, path)
     return of_power(catalog, path) if is_power(path) else of_steps(catalog, path)
 
 

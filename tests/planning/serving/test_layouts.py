@@ -79,3 +79,9 @@ def test_chips_of_a_pc_reach_each_other_over_its_bus() -> None:
     assert near(PC) == PC.node.chips and near(H100) == 8
     rack = CATALOG.assemble(CATALOG.chip("gb200"), 72, CATALOG.node("gb200-nvl72"))
     assert near(rack) == 72
+
+
+def test_experts_may_be_spread_over_several_nodes() -> None:
+    """Attention ranks beyond a node, up to 64 ranks, in one stage."""
+    wide = [item for item in space_of(EXPERTS, H100, 128, {}).replicas if item.tp * item.dp > 8]
+    assert Replica(tp=1, dp=32, ep=32) in wide and all(item.pp == 1 and item.tp * item.dp <= 64 for item in wide)

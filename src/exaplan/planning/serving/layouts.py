@@ -12,6 +12,7 @@ from exaplan.search.space import tensor_degrees
 
 NAMES = ("tp", "pp", "cp", "ep", "dp")
 MOST_RANKS = 1024  # chips of one copy that are searched at most
+WIDEST = 64  # ranks that the experts of a copy are spread over at most, beyond a node too
 DEEPEST = 16  # pipeline stages that are searched at most
 CHUNK = 1024  # tokens of a prompt that context parallelism leaves a rank at least
 
@@ -38,12 +39,12 @@ def space_of(model: Model, cluster: Cluster, most: int, fixed: Mapping[str, int]
 
 
 def _every(model: Model, cluster: Cluster, most: int, fixed: Mapping[str, int], prompt: float) -> Iterator[Replica]:
-    """Degrees in powers of two where none are given: tensor and attention ranks inside a domain, stages beyond it."""
+    """Degrees in powers of two where none are given: tensor ranks inside a domain, the others beyond it, too."""
     inside = min(near(cluster), most)
     for tp in _given(fixed, "tp", _twos(inside)):
-        for dp in _given(fixed, "dp", _twos(inside // tp) if model.experts else [1]):
+        for dp in _given(fixed, "dp", _twos(min(WIDEST, most) // tp) if model.experts else [1]):
             for pp in _given(fixed, "pp", _stages(model, cluster, most, tp * dp)):
-                for cp in _given(fixed, "cp", _cuts(prompt, inside // (tp * dp))):
+                for cp in _given(fixed, "cp", _cuts(prompt, max(1, inside // (tp * dp)))):
                     for ep in _given(fixed, "ep", _spread(model, tp * dp)):
                         yield Replica(tp=tp, pp=pp, cp=cp, dp=dp, ep=ep)
 
@@ -59,6 +60,8 @@ def _twos(most: int) -> list[int]:
 
 def _stages(model: Model, cluster: Cluster, most: int, inside: int) -> list[int]:
     """Pipeline stages: inside a node any, beyond it only of whole nodes, since tensor ranks are quicker inside."""
+    if inside > near(cluster):
+        return [1]
     deep = [pp for pp in _twos(most // inside) if pp <= min(DEEPEST, len(model.layers))]
     return [pp for pp in deep if inside * pp <= near(cluster) or 2 * inside > near(cluster)] or [1]
 

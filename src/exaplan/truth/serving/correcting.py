@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from exaplan.case import architecture_of
 from exaplan.case.serving import ServeCase, iterations
 from exaplan.catalog import serving_fits
 from exaplan.truth.serving.posing import Posed
 from exaplan.truth.serving.questions import Protocol
 
-STACKS = ("trtllm", "trtllm-cpp", "vllm-v1", "sglang", "llama.cpp", "pooled")
 # Lengths that InferenceX sweeps; its client draws them, others fix them.
 DRAWN = (1024.0, 8192.0)
 WIDEST = 1.6  # of the logarithm: no range is wider
@@ -75,8 +75,6 @@ def spread(posed: Posed, quantity: str, found: Mapping[str, float], fold: str = 
     known: Mapping[str, Any] = serving_fits.calibration(fold).get("spreads", {})
     if quantity not in known:
         case = posed.case
-        from exaplan.case import architecture_of
-
         formats, experts = case.settings.formats.weights, case.model.experts > 0
         pairs = serving_fits.ranges(case.engine.name, architecture_of(case.cluster), formats, experts, fold)
         return pairs.get(quantity.removesuffix("_disagg"), pairs["throughput"])

@@ -103,9 +103,7 @@ def layouts(question: Question, model: Model) -> Iterator[Replica]:
                 yield Replica(tp=1, dp=ranks, ep=ranks)
 
 
-def chosen(
-    question: Question, model: Model, cluster: Cluster, engine: Engine, tune: ServeTuning | None
-) -> Posed:
+def chosen(question: Question, model: Model, cluster: Cluster, engine: Engine, tune: ServeTuning | None) -> Posed:
     """The layout of most estimated throughput: submitters tune theirs."""
     best: tuple[float, Posed] | None = None
     for replica in layouts(question, model):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
@@ -47,8 +48,6 @@ def likeness(model: Model) -> str:
 
 def hash_of(value: object) -> str:
     """A short name of a value that is the same in every process."""
-    import hashlib
-
     return hashlib.sha256(repr(value).encode()).hexdigest()[:12]
 
 
@@ -85,8 +84,3 @@ def predict(question: Question, shelf: Catalog, fold: str | None = None) -> Mapp
         low, high = spread(posed, name, found, fold)
         made[name] = Predicted(value, value * low, value * high, fold)
     return made
-
-
-def kept(question: Question, posed_replica: Any, copies: int) -> Question:
-    """The question with a chosen layout held fast."""
-    return replace(question, replica=posed_replica, replicas=copies)

@@ -171,15 +171,15 @@ def _single(posed: Posed) -> Mapping[str, float]:
 def _disagg(posed: Posed) -> Mapping[str, float]:
     """Readers take prompts in turn, writers decode; users start together. TTFT holds the readers' queue."""
     protocol = posed.question.protocol
-    assert_reader = posed.reader
-    if assert_reader is None:
+    reader = posed.reader
+    if reader is None:
         return {}
     writers = max(1, round(protocol.concurrency / posed.copies))
     readers = max(1.0, protocol.concurrency / posed.readers)
     mean = 0.5 * (1.0 + protocol.low)
     prompt, output = protocol.prompt * mean, protocol.output * mean
-    dp = assert_reader.replica.dp
-    read = float(iterations(assert_reader, np.array([[prompt * dp, 0.0, float(dp), 0.0, 0.0]]))[0]) / dp
+    dp = reader.replica.dp
+    read = float(iterations(reader, np.array([[prompt * dp, 0.0, float(dp), 0.0, 0.0]]))[0]) / dp
     users = float(writers)
     tpot = 0.0
     for _ in range(12):
@@ -193,7 +193,7 @@ def _disagg(posed: Posed) -> Mapping[str, float]:
     burst = 1.0 / max(1, protocol.requests // max(1, protocol.concurrency))
     start = read * dp + 0.5 * readers * read
     steady = read * dp + max(0.0, readers * read - output * tpot)
-    request = assert_reader.host.request
+    request = reader.host.request
     return {"ttft_disagg": request + burst * start + (1.0 - burst) * steady, "tpot_disagg": tpot}
 
 

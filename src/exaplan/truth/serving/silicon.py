@@ -1,6 +1,6 @@
 """Rows of measured TTFT and TPOT against concurrency (serving_silicon.csv.gz) as questions.
 
-The protocol is that of vLLM's and InferenceX's benchmark client: a closed loop of ``concurrency`` users, 2 x concurrency
+The protocol is that of vLLM's and InferenceX's benchmark client: a closed loop of ``concurrency`` users, twice as many
 requests to warm up, then 10 x concurrency measured ones that start together; lengths uniform in 0.8-1.0 of nominal.
 """
 
@@ -39,7 +39,9 @@ def label_of(row: Mapping[str, str], model: str, chip: str) -> str:
     """What patterns of launch settings are matched with."""
     lengths = f"{number(row, 'isl'):.0f}x{number(row, 'osl'):.0f} c{number(row, 'concurrency', 0.0):.0f}"
     software = f"{cell(row, 'backend')} {cell(row, 'backend_version') or '-'}"
-    return f"silicon {software} {model} {chip} {lengths} {cell(row, 'precision')} tp{number(row, 'tp', 1.0):.0f}".lower()
+    return (
+        f"silicon {software} {model} {chip} {lengths} {cell(row, 'precision')} tp{number(row, 'tp', 1.0):.0f}".lower()
+    )
 
 
 def settings_of(row: Mapping[str, str], engine: str, chip: str, known: Mapping[str, Any]) -> Settings:
