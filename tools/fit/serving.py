@@ -234,6 +234,8 @@ def spreads_of(names: list[str], kind: dict[str, float]) -> Array:
     picked = [
         kind["one"]
         if name == "one"
+        else kind.get("family", kind["flag"])
+        if name.startswith("family=")
         else kind["flag"]
         if name.startswith(flags) and name != "fixed users"
         else kind["number"]
@@ -387,13 +389,15 @@ def main() -> None:
             held[rows] = tunings(thetas[cell], problem.plan)[rows]
         told = simulate(posed, held, shelf, args.workers)
         print(f"simulated by folds: {time.time() - began:.0f} s", flush=True)
-    errors = np.full(len(problem.names), np.nan)
+    errors, raw = np.full(len(problem.names), np.nan), np.full(len(problem.names), np.nan)
     for at, (row, name) in enumerate(zip(problem.seen.row, problem.names, strict=True)):
         value = told[row].get(name, float("nan"))
         if np.isfinite(value) and value > 0.0:
             fix = weighed(correct[of_row[int(row)]], name, features(posed[row], name, told[row]))
-            errors[at] = np.log(posed[row].question.measured[name] / value) - fix
+            raw[at] = np.log(posed[row].question.measured[name] / value)
+            errors[at] = raw[at] - fix
     last = features_of(problem, told)
+    _held.update(last=last, raw=raw)
     whole = corrections(problem.names, feature_rows, problem.errors(theta), problem.seen.group, closed)
     finite = np.isfinite(errors)
     shipped = sizes(problem.names, last, errors, problem.seen.group, finite)
@@ -435,7 +439,7 @@ def write(
         "coefficients": coefficients(theta, problem.plan),
         "corrections": whole,
         "spreads": shipped,
-        "ranges": ratios(problem, errors),
+        "ranges": ratios(problem, _held["raw"]),
     }
     (OUT / "serving.yaml").write_text(yaml.safe_dump(record, sort_keys=False, width=120))
     held = {}
@@ -444,7 +448,7 @@ def write(
         held["|".join(cell)] = {
             "coefficients": coefficients(found, problem.plan),
             "corrections": correct[cell],
-            "spreads": sizes(problem.names, told, errors, problem.seen.group, kept),
+            "spreads": {**shipped, **sizes(problem.names, told, errors, problem.seen.group, kept)},
         }
     folded = {"input": digest, "folds": held}
     keep_score(problem, told_errors(problem, errors), held)
@@ -464,7 +468,7 @@ def keep_score(problem: Problem, seen: list[tuple[int, str, float]], held: dict[
         fold = held[f"{problem.model[at]}|{problem.chip[at]}"]
         value = question.measured[name] * float(np.exp(-error))
         known = fold["spreads"][name]
-        size = weighed({name: known["size"]}, name, _held["features"][at])
+        size = weighed({name: known["size"]}, name, _held["last"][at])
         width = min(WIDEST, known["factor"] * float(np.exp(size)))
         ends = (value * float(np.exp(-width)), value * float(np.exp(width)))
         table = "serving_silicon.csv.gz" if question.family == "silicon" else "serving.csv"
@@ -480,7 +484,8 @@ def keep_score(problem: Problem, seen: list[tuple[int, str, float]], held: dict[
 
 
 def ratios(problem: Problem, errors: Array) -> dict[str, dict[str, list[float]]]:
-    """{all | engine=...: {quantity: [low, high] over the prediction}}: 10% and 90% quantiles of measured / predicted."""
+    """{all | engine=...: {quantity: [low, high] over the prediction}}: 10% and 90% quantiles of measured / simulated (plans are
+    not corrected)."""
     engines = np.array([f"engine={problem.posed[i].question.engine}" for i in problem.seen.row])
     names, out = np.array(problem.names), {}
     for key in ["all", *sorted(set(engines.tolist()))]:

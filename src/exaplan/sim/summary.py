@@ -20,6 +20,7 @@ from exaplan.sim.trends import grows, half_width, start_up
 GROUPS = 16  # of batches, whose means are nearly independent
 TAIL = 5  # requests beyond a percentile in each group, for its confidence to tell anything
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
+FILLED = 0.5  # share of a run that may pass until rates are counted
 POINTS = 128  # of the time series in an answer
 KINDS: Mapping[str, tuple[int, int, int]] = {
     "ttft": (at.TTFT, at.SUM_TTFT, at.COUNT),
@@ -133,16 +134,24 @@ def bins(s: State) -> Real:
     return rows[: int(s.whole[at.BIN])]
 
 
-def window(result: Result, warm: float) -> Window:
-    """The steady part of a run, without what drains after the last arrival, unless that is most of it."""
+def window(result: Result, kept: Records, stable: bool) -> Window:
+    """The steady part of a run; all of it where there is none."""
     s = result.state
     rows = np.vstack((np.zeros((1, at.BIN_COLUMNS)), bins(s), last_snapshot(s)))
+    start, end = steady(s, rows, kept) if stable else (0.0, float(s.real[at.NOW]))
+    edges = [[np.interp(time, rows[:, at.B_TIME], column) for column in rows.T] for time in (start, end)]
+    return Window(np.array(edges[1]) - np.array(edges[0]), end - start)
+
+
+def steady(s: State, rows: Real, kept: Records) -> tuple[float, float]:
+    """(first, last) time of the steady part [s]: without what drains after the last arrival, unless that is most of it,
+    and without the time of a mean request, before which hardly one can be done."""
     end = float(s.real[at.CLOSE])
     done = float(np.interp(end, rows[:, at.B_TIME], rows[:, at.B_FINISHED]))
     if 2.0 * done < s.whole[at.FINISHED]:
         end = float(s.real[at.NOW])
-    edges = [[np.interp(time, rows[:, at.B_TIME], column) for column in rows.T] for time in (warm, end)]
-    return Window(np.array(edges[1]) - np.array(edges[0]), end - warm)
+    stay = float(kept.tallies[:, at.SUM_LATENCY].sum() / max(1.0, kept.tallies[:, at.COUNT].sum()))
+    return (stay if kept.warm < stay < FILLED * end else kept.warm), end
 
 
 def last_snapshot(s: State) -> Real:
@@ -252,7 +261,8 @@ def summary(result: Result, promise: Promise | None = None) -> Simulated:
     s, kept = result.state, records(result)
     if promise is not None and promise.given != result.promise.given:
         raise InputError("the run counted another promise", hint="give the promise to sim.run")
-    part = window(result, kept.warm)
+    stable = is_stable(result)
+    part = window(result, kept, stable)
     span = max(part.span, 1e-12)
     count = float(kept.tallies[:, at.COUNT].sum())
     good = float(kept.tallies[:, at.GOOD].sum()) / count if count else math.nan
@@ -263,7 +273,7 @@ def summary(result: Result, promise: Promise | None = None) -> Simulated:
         requests=int(s.whole[at.FINISHED]),
         duration=float(s.real[at.NOW]),
         warm=kept.warm,
-        stable=is_stable(result),
+        stable=stable,
         throughput={
             "requests": requests,
             "output_tokens": float(part.sums[at.B_OUT]) / span,

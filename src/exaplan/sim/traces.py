@@ -95,17 +95,22 @@ def csv_rows(path: Path) -> Iterator[Sequence[Any]]:
 def parquet_rows(path: Path) -> Iterator[Sequence[Any]]:
     """Rows of a Parquet file, in batches; needs pyarrow."""
     try:
-        from pyarrow import parquet
+        from pyarrow import ArrowException, parquet
     except ImportError as error:
         raise InputError(
             "reading Parquet needs pyarrow, which is not installed",
             hint="pip install pyarrow, or write the trace as CSV",
             place=at_file(path),
         ) from error
-    file = parquet.ParquetFile(path)
-    yield file.schema_arrow.names
-    for batch in file.iter_batches(batch_size=SIZE):
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    try:
+        file = parquet.ParquetFile(path)
+        yield file.schema_arrow.names
+        for batch in file.iter_batches(batch_size=SIZE):
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    except (ArrowException, OSError) as error:
+        raise InputError(
+            f"not readable as Parquet: {error}", hint="write it again, or as CSV", place=at_file(path)
+        ) from error
 
 
 def plain_name(name: str) -> str:

@@ -14,6 +14,7 @@ from exaplan.sim.nouns import Chunk, Load
 from exaplan.sim.state import Real, Whole
 
 SIZE = 65_536  # requests made at a time
+SMALLEST = 1e-300  # sum of gaps that are all none: of very bursty arrivals
 
 
 def make(traffic: Traffic, n: int, seed: int = 0) -> Load:
@@ -82,14 +83,18 @@ def draw(lengths: Lengths, chance: np.random.Generator, count: int) -> Whole:
 
 
 def gaps(traffic: Traffic, chance: np.random.Generator, count: int) -> Real:
-    """Times between arrivals of requests, or of sessions [s]: exponential, gamma, or all equal."""
+    """Times between arrivals of requests, or of sessions [s]: exponential, gamma, or all equal.
+
+    Scaled to their mean, so that ``count`` of them take as long as the rate says: exponential ones are then a Poisson
+    process of which the last arrival is known (the others lie as evenly drawn points do), and no luck of the draw makes
+    the load of a short run another than the asked one.
+    """
     mean = traffic.turns / (traffic.rate or 1.0)
     if traffic.arrivals == "uniform":
         return np.full(count, mean)
-    if traffic.arrivals == "bursty":
-        shape = traffic.burst**-2
-        return chance.gamma(shape, mean / shape, count)
-    return chance.exponential(mean, count)
+    shape = traffic.burst**-2 if traffic.arrivals == "bursty" else 1.0
+    drawn = chance.standard_gamma(shape, count)
+    return np.asarray(drawn * (mean * count / max(float(drawn.sum()), SMALLEST)))
 
 
 def chunks(traffic: Traffic, n: int, seed: int) -> Iterator[Chunk]:
