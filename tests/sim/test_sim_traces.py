@@ -140,6 +140,13 @@ def test_parquet_is_read_through_pyarrow(tmp_path: Path, monkeypatch: pytest.Mon
     assert chunk.whens.tolist() == [0.0, 2.0, 59.0] and chunk.rows[:, at.ROW_OUTPUT].tolist() == [1, 2, 6]
 
 
+def test_parquet_that_is_none_is_told(tmp_path: Path) -> None:
+    """A file of another kind behind the ending is refused by its name, not by pyarrow."""
+    pytest.importorskip("pyarrow")
+    with pytest.raises(InputError, match=r"trace.parquet: not readable as Parquet"):
+        read(written(tmp_path, "timestamp", "trace.parquet"))
+
+
 def test_a_trace_runs_in_pieces(tmp_path: Path) -> None:
     """A gzipped trace in pieces of 7 rows gives the run of the whole; sessions are found in the cache."""
     rows = "".join(f"{0.2 * line},{50 + line % 90},{1 + line % 20},user{line % 9}\n" for line in range(300))

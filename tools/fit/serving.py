@@ -494,7 +494,7 @@ def ratios(problem: Problem, errors: Array) -> dict[str, dict[str, list[float]]]
             rows = (names == name) & np.isfinite(errors) & ((engines == key) | (key == "all"))
             if rows.sum() >= 20:
                 low, high = np.quantile(np.exp(errors[rows]), [0.1, 0.9])
-                found[name] = [round(float(low), 3), round(float(high), 3)]
+                found[name] = [round(min(float(low), 0.97), 3), round(max(float(high), 1.03), 3)]
         if found:
             out[key] = found
     return out

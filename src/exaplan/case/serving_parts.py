@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from exaplan.case import architecture_of, clock_of, fabric_kind, link_of
@@ -19,7 +19,6 @@ from exaplan.perf.serving.inputs import DecodeFit, Host, Policy, ServeHardware, 
 
 BATCHING = {"mixed": 0, "prefill-first": 1, "static": 2}
 CORE_BOUND = ("llama.cpp",)  # engine families whose matrix-vector kernels are bound by each core's own reach
-LONGEST = 131072  # served context of models that state only what they were first trained on [tokens]
 UNBOUND = 1 << 40  # context of a model without positions of its own
 
 
@@ -94,7 +93,20 @@ def cutting(model: Model, cluster: Cluster, settings: Settings, replica: Replica
     """How the model is cut over the chips of a replica."""
     form = serving_fits.weight_format(settings.formats.weights)
     widths = pack.Widths(form.bytes, form.input, form.scope)
-    return pack.Cutting(replica, cluster.node.domain, widths, settings.lora or (0, 0))
+    return pack.Cutting(replica, cluster.node.domain, widths, estimates(), settings.lora or (0, 0))
+
+
+@cache
+def estimates() -> pack.Estimates:
+    """Figures of our own estimate that cutting takes."""
+    known = yaml_data("serving_estimates.yaml")
+    return pack.Estimates(*(float(known[name]["value"]) for name in pack.Estimates._fields))
+
+
+def longest(model: Model) -> int:
+    """Tokens of the longest request that is served; models without positions of their own have no limit. [tokens]"""
+    least = int(yaml_data("serving_estimates.yaml")["served_context"]["value"])
+    return max(model.max_seq, least) if model.max_seq else UNBOUND
 
 
 def chosen(engine: Engine, settings: Settings, name: str) -> float:
@@ -190,7 +202,7 @@ def policy_of(model: Model, engine: Engine, settings: Settings, replica: Replica
         host_rate=room.host_rate,
         draft=spec.length if spec else 0,
         accept=spec.acceptance if spec else 0.0,
-        max_context=max(model.max_seq, LONGEST) if model.max_seq else UNBOUND,
+        max_context=longest(model),
     )
 
 

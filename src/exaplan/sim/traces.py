@@ -95,7 +95,7 @@ def csv_rows(path: Path) -> Iterator[Sequence[Any]]:
 def parquet_rows(path: Path) -> Iterator[Sequence[Any]]:
     """Rows of a Parquet file, in batches; needs pyarrow."""
     try:
-        from pyarrow import ArrowException, parquet
+        from pyarrow import parquet
     except ImportError as error:
         raise InputError(
             "reading Parquet needs pyarrow, which is not installed",
@@ -107,7 +107,7 @@ def parquet_rows(path: Path) -> Iterator[Sequence[Any]]:
         yield file.schema_arrow.names
         for batch in file.iter_batches(batch_size=SIZE):
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-    except (ArrowException, OSError) as error:
+    except (OSError, ValueError) as error:  # pyarrow's own errors are among these
         raise InputError(
             f"not readable as Parquet: {error}", hint="write it again, or as CSV", place=at_file(path)
         ) from error

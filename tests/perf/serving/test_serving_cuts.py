@@ -40,7 +40,7 @@ DECODE = DecodeFit(0.9, 0.4, 16.0, 1e-5, 1e-7, 4.0, 0.1)
 
 def cut(given: float = 2.0, lora: tuple[int, int] = (0, 0), **layout: int) -> pack.Cutting:
     """A layout in domains of eight chips; ``given``: bytes of weights and inputs."""
-    return pack.Cutting(Replica(**layout), 8, pack.Widths(given, given, ""), lora)
+    return pack.Cutting(Replica(**layout), 8, pack.Widths(given, given, ""), pack.Estimates(10.0, 8.0, 0.6), lora)
 
 
 def layers(model: str, given: float = 2.0, **layout: int) -> np.ndarray:

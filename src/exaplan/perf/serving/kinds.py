@@ -57,7 +57,8 @@ def kind_row(
     ring = (cp - 1.0) / cp * token_bytes(cache, tp, width) / rate_out
     together = 1.0 if latent or cache.state else key_value_heads(cache, tp)
     prompts = 0.0 if cache.state else heads
-    up = 2.0 * heads * cache.latent * 2.0 * cache.value / (hw.high.peak * 0.6) if latent else 0.0
+    reached = hw.high.peak * cut.estimates.decompression
+    up = 2.0 * heads * cache.latent * 2.0 * cache.value / reached if latent else 0.0
     return [
         cache.layers, 0.0 if cache.state else heads, key, value, cache.window, cache.top, token, state, cache.index,
         decode.rate * hw.high.peak, decode.memory * hw.high.bandwidth, decode.floor, decode.corner,

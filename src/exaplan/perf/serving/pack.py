@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,8 +31,6 @@ from exaplan.perf.serving.inputs import (
 UNQUANTISED = ("head", "embedding", "router", "lora", "loss")  # matrices that checkpoints keep in 16 bit
 MLPS = ("mlp", "moe", "shared_experts")
 TERM = {name: float(number) for number, name in enumerate(TERMS)}
-SAMPLED = 10.0  # bytes a logit is moved by sampling: read in 16 bit, written and read in 32 bit
-SAMPLERS = 8.0  # passes of a sampler (25 us for one sequence on an RTX 4090 and an RTX PRO 6000: layers table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +42,24 @@ class Widths:
     scope: str
 
 
+class Estimates(NamedTuple):
+    """What no table tells (data/serving_estimates.yaml): logit [B that sampling moves of a logit], passes [kernels of
+    a sampler], decompression [share of the 16-bit peak at which cached latents of MLA are decompressed]."""
+
+    logit: float
+    passes: float
+    decompression: float
+
+
 @dataclass(frozen=True, slots=True)
 class Cutting:
-    """How one replica is cut: its layout, the chips of a scale-up domain, the widths, adapters (count, rank)."""
+    """How one replica is cut: its layout, the chips of a scale-up domain, the widths, estimates, adapters (count,
+    rank)."""
 
     replica: Replica
     domain: int
     widths: Widths
+    estimates: Estimates
     lora: tuple[int, int] = (0, 0)
 
     @property
@@ -210,7 +220,8 @@ def head_rows(model: Model, ops: tuple[Operator, ...], cut: Cutting, times: floa
     if cut.replica.tp > 1:
         inner, _ = cut.inner_outer
         rows.append(row(GATHER, term, times, moved=2.0 * model.vocab, ranks=inner))
-    rows.append(row(PASS, term, SAMPLERS * times, moved=SAMPLED * model.vocab / SAMPLERS))
+    known = cut.estimates
+    rows.append(row(PASS, term, known.passes * times, moved=known.logit * model.vocab / known.passes))
     return rows
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from exaplan.planning.serving.copies import DECODE, PREFILL, Copy, Shop
 from exaplan.planning.serving.doubt import margin_of
@@ -69,7 +70,9 @@ def paired(asked: Question, sizer: Sizer, reader: Copy, writer: Copy, point: Poi
         if setup.chips > writer.kind.most:
             break
         found = sizer.tested(setup, margin)
-        if found.holds or (given.prefill.replicas and given.replicas):
+        if found.holds:
+            return fewer(asked, sizer, found)
+        if given.prefill.replicas and given.replicas:
             return found
         best = found
         more = 1 if given.prefill.replicas is None and _reading_lacks(found) else 0
@@ -77,6 +80,21 @@ def paired(asked: Question, sizer: Sizer, reader: Copy, writer: Copy, point: Poi
             writes += max(1, writes // 8)
         reads += max(more, more * reads // 8)
     return best
+
+
+def fewer(asked: Question, sizer: Sizer, held: Held) -> Held:
+    """The same deployment without the copies that it does not need, first of those that write, then of those that
+    read."""
+    given, margin = asked.ask.layout, margin_of(held.setup.copy, asked.upper)
+    for role, fixed in (("replicas", given.replicas), ("prefill_replicas", given.prefill.replicas)):
+        for _ in range(0 if fixed else ROUNDS):
+            now = int(getattr(held.setup, role))
+            less = now - max(1, now // 8)
+            found = sizer.tested(replace(held.setup, **{role: less}), margin) if less >= 1 else None
+            if found is None or not found.holds:
+                break
+            held = found
+    return held
 
 
 def rate_of(asked: Question, point: Point) -> float:

@@ -110,6 +110,8 @@ class Shop:
                 raise
             return None
         demand = demand_of(asked.seen, bool(case.policy.prefix), beside.busy(replica.chips) if beside else 0.0)
+        if role == DECODE:  # prompts are read elsewhere
+            demand = demand._replace(read=0.0, spread=0.0)
         if case.kv_tokens < max(1.0, demand.longest):
             self.rejected["memory"] += 1
             return None
