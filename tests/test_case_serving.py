@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exaplan.case.serving import ServeCase, Shape, iteration, iterations, serve, step_table, terms
+from exaplan.case.serving_parts import UNBOUND, longest
 from exaplan.catalog import load, serving_fits, tuning
 from exaplan.catalog.engines import fitted
 from exaplan.errors import InputError
@@ -402,3 +403,58 @@ def test_fit_records_tell_their_input_and_error(name: str) -> None:
     assert all(len(digest) == 64 for digest in record["input"].values())
     for curve in record["curves"].values():
         assert curve["rows"] > 30 and "error" in curve
+
+
+# --------------------------------------------------------------------------------------- what an engine is told
+
+
+def test_an_engine_keeps_a_share_of_the_cache_free() -> None:
+    """The watermark of vLLM is a share of the capacity."""
+    found = case(tp=4)
+    marked = serve(
+        found.model, found.cluster, replace(found.engine, watermark=0.01), found.settings, found.replica
+    )  # fmt: skip
+    assert marked.policy.watermark == int(0.01 * marked.kv_tokens) > 1000
+
+
+def test_short_first_contexts_are_served_longer() -> None:
+    """A model of 8,192 positions is served to 131,072; one of 163,840 to its own."""
+    short = replace(SHELF.model("llama-3.1-8b"), max_seq=8192)
+    assert longest(short) == 131072 and longest(replace(short, max_seq=163840)) == 163840
+    assert longest(replace(short, max_seq=0)) == UNBOUND
+
+
+def test_every_chip_has_its_own_link_to_the_host() -> None:
+    """Four chips bring four times as many tokens a second."""
+    one, four = case(tp=1).policy.host_rate, case(tp=4).policy.host_rate
+    assert four == pytest.approx(4.0 * one)
+
+
+def test_cores_bound_llama_cpp_alone() -> None:
+    """Its matrix-vector kernels are bound by each of the 132 processors of an H100."""
+    assert case("llama-3.1-8b", "q8_0", engine="llama.cpp").hardware.cores == 132.0
+    assert case("llama-3.1-8b", "fp8").hardware.cores == 0.0
+
+
+def test_a_capped_chip_has_a_lower_peak() -> None:
+    """At 500 of 700 W the clock falls, and with it the peak of every format."""
+    usual, capped = (case(on=replace(cluster(), power_cap=cap)).hardware for cap in (None, 500.0))
+    assert 0.5 * usual.high.peak < capped.high.peak < 0.99 * usual.high.peak
+    assert capped.low.peak / usual.low.peak == pytest.approx(capped.high.peak / usual.high.peak)
+
+
+def test_what_runs_beside_the_static_share_of_sglang() -> None:
+    """Its share holds weights and cache; vLLM's holds activations, graphs and context as well."""
+    found = case(engine="sglang", tp=4, settings_={"memory_share": 0.5})
+    memory = found.cluster.chip.memory
+    assert found.memory_terms["weights"] + found.memory_terms["kv"] == pytest.approx(0.5 * memory)
+    inside = case(tp=4, settings_={"memory_share": 0.5}).memory_terms
+    assert sum(inside.values()) == pytest.approx(0.5 * memory)
+
+
+def test_estimates_name_their_source() -> None:
+    """What no table tells is marked as our own estimate, each figure with its range."""
+    known = tuning.yaml_data("serving_estimates.yaml")
+    assert known["source"] == "own-estimate" and "own-estimate" in SHELF.sources
+    for name in ("logit", "passes", "decompression", "served_context"):
+        assert known[name]["low"] <= known[name]["value"] <= known[name]["high"]

@@ -68,3 +68,11 @@ def test_loss_and_extra_layers_are_no_part_of_the_head(shelf: Catalog) -> None:
     assert [op.name for op in head(model)] == ["final_norm", "logits"]
     assert any(op.name == "mtp.merge" for op in drafting(model))
     assert drafting(shelf.model("llama-3.1-8b")) == ()
+
+
+def test_a_state_is_counted_by_hand(shelf: Catalog) -> None:
+    """Nemotron-H: 128 heads of 64 with states of 128, and 4 inputs of a convolution over 8,192 + 2 x 8 x 128."""
+    model = shelf.model("nemotron-h-8b")
+    (state,) = {kind.state for kind in caches(model) if kind.state}
+    tail = int(model.spec.get("conv_width", 0) or 4)  # type: ignore[call-overload]
+    assert state == 128 * 64 * 128 + tail * (128 * 64 + 2 * 8 * 128)

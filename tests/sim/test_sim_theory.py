@@ -9,7 +9,7 @@ import pytest
 from made_sim import load, pool, table
 
 from exaplan import sim
-from exaplan.nouns.serving import Lengths
+from exaplan.nouns.serving import Lengths, Traffic
 
 NEAR = 0.01
 ONE = Lengths("fixed", 1.0)
@@ -135,3 +135,19 @@ def test_bursty_gaps_vary_as_asked(burst: float) -> None:
     gaps = np.diff(whens)
     assert gaps.mean() == pytest.approx(0.25, rel=0.02)
     assert gaps.std() / gaps.mean() == pytest.approx(burst, rel=0.02)
+
+
+def test_rates_are_those_of_the_load() -> None:
+    """Neither the luck of the gaps nor the time in which the system fills moves the rate that is told."""
+    steady = sim.traffic.make(Traffic(Lengths("fixed", 100.0), Lengths("fixed", 100.0), rate=5.0), 2000, seed=0)
+    found = sim.summary(sim.run(steady, sim.Fleet(pool())))
+    assert found.stable and found.throughput["requests"] == pytest.approx(5.0, rel=0.01)
+    assert found.throughput["output_tokens"] == pytest.approx(500.0, rel=0.01)
+
+
+def test_the_rate_of_an_overloaded_run_is_that_of_all_of_it() -> None:
+    """Requests over the time of the run: those that end together at the end are no rate."""
+    many = sim.traffic.make(Traffic(Lengths("fixed", 100.0), Lengths("fixed", 100.0), rate=1e4), 2000, seed=0)
+    found = sim.summary(sim.run(many, sim.Fleet(pool())))
+    assert not found.stable
+    assert found.throughput["requests"] == pytest.approx(found.requests / found.duration)

@@ -15,23 +15,20 @@ import multiprocessing
 import time
 from collections import Counter
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from serving_fluid import FIELDS, KINDS, Ask, make_batch
-from serving_priors import CORRECTED, NOISE, SIZE, base, design_of
-from serving_solver import Design, Seen, predicted, solve, tunings
+from serving_priors import BASE, CORRECTED, NOISE, SIZE, SKEWS
 
 from exaplan import catalog
-from exaplan.case import architecture_of
-from exaplan.catalog import serving_fits
 from exaplan.perf.serving.inputs import ServeTuning
 from exaplan.truth.reading import Skip, read_rows
 from exaplan.truth.serving import published, silicon
-from exaplan.truth.serving.correcting import WIDEST, features
+from exaplan.truth.serving.correcting import LOCAL, WIDEST, features, key_of
 from exaplan.truth.serving.posing import Posed, pose
 from exaplan.truth.serving.predict import Predicted, likeness
 from exaplan.truth.serving.questions import Question
@@ -41,9 +38,7 @@ from exaplan.truth.serving.scoring import Outcome, report, scored
 
 Array = NDArray[np.float64]
 OUT = Path(__file__).resolve().parents[2] / "src" / "exaplan" / "data" / "fits"
-PICKED = 6  # rows of a group that the tuning is fitted on
 OUTSIDE = ("loop", "other")  # families that take no part in any fit
-MAIN = ("silicon", "tables", "llama.cpp")
 
 
 def load(data: Path) -> list[Question]:
@@ -60,7 +55,7 @@ def load(data: Path) -> list[Question]:
 
 def start() -> ServeTuning:
     """The prior as a tuning."""
-    return ServeTuning(**{name: base(name, value)[0] for name, value in ServeTuning()._asdict().items()})
+    return ServeTuning()._replace(**BASE)
 
 
 def posed_rows(questions: list[Question], shelf: catalog.Catalog) -> list[Posed]:
@@ -79,27 +74,6 @@ def posed_rows(questions: list[Question], shelf: catalog.Catalog) -> list[Posed]
     for text, count in lost.items():
         print(f"not posed: {text} ({count} rows)")
     return out
-
-
-def effects(posed: Posed) -> tuple[str, ...]:
-    """Names of the effects that apply to a row."""
-    case = posed.case
-    weights, experts = case.settings.formats.weights, case.model.experts > 0
-    return serving_fits.effects(case.engine.name, architecture_of(case.cluster), weights, experts)
-
-
-def ask_of(posed: Posed) -> Ask:
-    """Numbers of a row's protocol."""
-    protocol, case, policy = posed.question.protocol, posed.case, posed.case.policy
-    mean = 0.5 * (1.0 + protocol.low)
-    burst = protocol.concurrency / protocol.requests if protocol.requests else 0.0
-    numbers = (
-        KINDS.get(protocol.kind, KINDS["first"]), protocol.prompt * mean, max(1.0, protocol.output * mean),
-        protocol.concurrency, burst, posed.copies, policy.max_tokens, policy.max_seqs, policy.kv_tokens,
-        policy.batching == 1, policy.chunked, protocol.poll, protocol.wait, protocol.rate, protocol.limits[1],
-        max(1, protocol.requests), 0.0, case.graph, case.replica.dp, case.replica.pp,
-    )  # fmt: skip
-    return Ask(*map(float, numbers))
 
 
 # ------------------------------------------------------------------------------------------------- simulation
@@ -131,70 +105,32 @@ def simulate(posed: list[Posed], values: Array, shelf: catalog.Catalog, workers:
 # --------------------------------------------------------------------------------------------------- problem
 
 
-def observations(posed: list[Posed], told: list[dict[str, float]], fluid: Array) -> tuple[Seen, list[str], Array]:
-    """(what is seen, quantity of each, index of rows); rates of prompts are taken as times."""
-    rows: list[tuple[int, int, float, float, str, str]] = []
-    for i, (p, found) in enumerate(zip(posed, told, strict=True)):
-        for name, measured in p.question.measured.items():
-            value = found.get(name, float("nan"))
-            if not np.isfinite(value) or value <= 0.0:
-                continue
-            column, sign = int(name.startswith("tpot")), -1.0 if name == "prefill" else 1.0
-            level = sign * np.log(value) - np.log(fluid[i, column])
-            kind = f"{p.question.family}/{p.question.protocol.kind}"
-            group = f"{kind} {name} {p.question.model} {p.question.chip} {p.question.engine}"
-            rows.append((i, column, sign * float(np.log(measured)), float(level), group, name))
-    names = [row[5] for row in rows]
-    groups = {name: at for at, name in enumerate(dict.fromkeys(row[4] for row in rows))}
-    family = [posed[row[0]].question.family for row in rows]
-    kind = [posed[row[0]].question.protocol.kind for row in rows]
-    weight = [0.0 if f in OUTSIDE or k == "disagg" else (1.0 if f in MAIN else 0.4) for f, k in zip(family, kind)]
-    noise = [NOISE.get(name, NOISE["other"]) for name in names]
-    seen = Seen(
-        np.array([row[0] for row in rows]), np.array([row[1] for row in rows]), np.array([row[2] for row in rows]),
-        np.array([row[3] for row in rows]), np.array([groups[row[4]] for row in rows]), np.array(weight),
-        np.array([inside for inside, _ in noise]), np.array([between for _, between in noise]),
-    )  # fmt: skip
-    return seen, names, seen.row
-
-
 class Problem:
-    """All rows, ready to be solved with some of them left out."""
+    """Every quantity of every row that was simulated: its row, name, group, model and chip."""
 
-    def __init__(self, posed: list[Posed], told: list[dict[str, float]], values: Array) -> None:
-        cases = [(p.case.layers, p.case.head, p.case.attention, p.case.hardware) for p in posed]
-        asks = [ask_of(p) for p in posed]
-        self.posed = posed
-        self.whole = make_batch(list(zip(cases, asks, strict=True)))
-        self.seen, self.names, _ = observations(posed, told, self.whole(values))
-        self.plan = design_of([effects(p) for p in posed])
-        self.model = np.array([likeness(posed[i].case.model) for i in self.seen.row])
-        self.chip = np.array([posed[i].question.chip for i in self.seen.row])
-        order = np.random.default_rng(0).permutation(len(self.seen.row))
-        rank = np.zeros(len(order), int)
-        count: Counter[int] = Counter()
-        for at in order:
-            rank[at] = count[self.seen.group[at]]
-            count[self.seen.group[at]] += 1
-        self.picked = (rank < PICKED) & (self.seen.weight > 0.0)
-        rows, self.small_row = np.unique(self.seen.row[self.picked], return_inverse=True)
-        self.small = make_batch([(cases[i], asks[i]) for i in rows])
-        self.small_plan = replace(self.plan, mask=self.plan.mask[:, rows])
-        pick = self.picked
-        _, group = np.unique(self.seen.group[pick], return_inverse=True)
-        s = self.seen
-        self.small_seen = Seen(
-            self.small_row, s.column[pick], s.target[pick], s.level[pick], group, s.weight[pick], s.noise[pick],
-            s.between[pick],
-        )  # fmt: skip
+    def __init__(self, posed: list[Posed], told: list[dict[str, float]]) -> None:
+        seen = [
+            (i, name)
+            for i, (p, found) in enumerate(zip(posed, told, strict=True))
+            for name in p.question.measured
+            if np.isfinite(found.get(name, float("nan"))) and found[name] > 0.0
+        ]
+        self.posed, self.row = posed, [row for row, _ in seen]
+        self.names = [name for _, name in seen]
+        self.group = numbered([self._group(row, name) for row, name in seen])
+        self.model = np.array([likeness(posed[row].case.model) for row in self.row])
+        self.chip = np.array([posed[row].question.chip for row in self.row])
 
-    def solve(self, left_out: NDArray[np.bool_], begin: Array | None = None, rounds: int = 8) -> Array:
-        """theta from the rows that are not left out."""
-        return solve(self.small_plan, self.small, self.small_seen, ~left_out[self.picked], begin, rounds)
+    def _group(self, row: int, name: str) -> str:
+        """What errs as a whole: one table's rows of a model on a chip with an engine."""
+        q = self.posed[row].question
+        return f"{q.family}/{q.protocol.kind} {name} {q.model} {q.chip} {q.engine}"
 
-    def errors(self, theta: Array) -> Array:
-        """log(measured / predicted) of all observations in the mean-field form."""
-        return np.asarray(self.seen.target - predicted(theta, self.plan, self.whole, self.seen))
+
+def numbered(names: list[str]) -> NDArray[np.int64]:
+    """A number for each different name."""
+    known = {name: at for at, name in enumerate(dict.fromkeys(names))}
+    return np.array([known[name] for name in names])
 
 
 # ------------------------------------------------------------------------------------------------ correction
@@ -230,7 +166,7 @@ def ridge(
 
 def spreads_of(names: list[str], kind: dict[str, float]) -> Array:
     """Spread of each coefficient: of the constant, of a yes or no, of a number."""
-    flags = ("family=", "engine=", "experts", "blackwell", "fixed", "fixed trtllm")
+    flags = ("family=", "engine=", "experts", "blackwell", "fixed", "fixed trtllm", "apple", "quantised")
     picked = [
         kind["one"]
         if name == "one"
@@ -260,7 +196,8 @@ def corrections(
             continue
         x, columns = table([told[i] for i in rows])
         _, where = np.unique(group[rows], return_inverse=True)
-        found = ridge(x, errors[rows], where, spreads_of(columns, kind), NOISE.get(quantity, NOISE["other"]))
+        noise = NOISE["ttft"] if quantity.startswith("prefill") else NOISE.get(quantity, NOISE["other"])
+        found = ridge(x, errors[rows], where, spreads_of(columns, kind), noise)
         out[quantity] = named(found, columns)
     return out
 
@@ -287,15 +224,6 @@ def sizes(
 # ----------------------------------------------------------------------------------------------------- folds
 
 
-def coefficients(theta: Array, plan: Design) -> dict[str, dict[str, float]]:
-    """{field: {"base": log, effect: log}}, tiny effects left out."""
-    out: dict[str, dict[str, float]] = {field: {} for field in FIELDS}
-    for value, (field, name) in zip(theta, plan.names, strict=True):
-        if name == "base" or abs(value) > 4e-3:
-            out[field][name] = round(float(value), 4)
-    return out
-
-
 def cells(problem: Problem) -> list[tuple[str, str]]:
     """(model, chip) of every fold: the pairs that occur, and each model and each chip alone ("" = any)."""
     pairs = sorted(set(zip(problem.model.tolist(), problem.chip.tolist(), strict=True)))
@@ -303,25 +231,50 @@ def cells(problem: Problem) -> list[tuple[str, str]]:
     return [*pairs, *((model, "") for model in models), *(("", chip) for chip in chips)]
 
 
-def folded(names: list[tuple[str, str]], workers: int) -> list[tuple[tuple[str, str], Array, dict[str, Any]]]:
-    """Every fold solved."""
-    if workers < 2:
-        return [solve_cell(name) for name in names]
-    with multiprocessing.get_context("fork").Pool(workers) as pool:
-        return pool.map(solve_cell, names, chunksize=4)
-
-
 def left_out(problem: Problem, cell: tuple[str, str]) -> NDArray[np.bool_]:
     """Observations that a fold must not learn from."""
-    return (problem.model == cell[0]) | (problem.chip == cell[1])
+    return np.asarray((problem.model == cell[0]) | (problem.chip == cell[1]))
 
 
-def solve_cell(cell: tuple[str, str]) -> tuple[tuple[str, str], Array, dict[str, Any]]:
-    problem, theta, feature_rows = _held["problem"], _held["theta"], _held["features"]
-    out = left_out(problem, cell)
-    found = problem.solve(out, theta, 2) if _held["tune"] else theta
-    made = corrections(problem.names, feature_rows, problem.errors(found), problem.seen.group, ~out & _held["closed"])
-    return cell, found, made
+class Rows:
+    """All observations at each skew: what was simulated, its features and log(measured / simulated)."""
+
+    def __init__(self, problem: Problem, told: dict[float, list[dict[str, float]]]) -> None:
+        self.problem, self.told = problem, told
+        questions = [problem.posed[i].question for i in problem.row]
+        self.keys = [key_of(problem.posed[i], name) for i, name in zip(problem.row, problem.names, strict=True)]
+        served = np.array([q.protocol.kind == "closed" and q.family == "silicon" for q in questions])
+        self.learned = served | np.array([q.family == LOCAL for q in questions])
+        mixtures = np.array([problem.posed[i].case.model.experts > 0 for i in problem.row])
+        self.judged = served & mixtures & (np.array(problem.names) == "tpot")
+        self.raw = {skew: self._raw(rows) for skew, rows in told.items()}
+        self.features = {skew: features_of(problem, rows) for skew, rows in told.items()}
+
+    def _raw(self, told: list[dict[str, float]]) -> Array:
+        made = np.full(len(self.problem.names), np.nan)
+        for at, (row, name) in enumerate(zip(self.problem.row, self.problem.names, strict=True)):
+            value = told[row].get(name, 0.0)
+            if np.isfinite(value) and value > 0.0:
+                made[at] = np.log(self.problem.posed[row].question.measured[name] / value)
+        return made
+
+    def skew(self, out: NDArray[np.bool_]) -> float:
+        """The skew with which time per token errs least on rows of mixtures that are not left out; each group of rows
+        (model, chip, engine) counts once."""
+        rows = np.flatnonzero(self.judged & ~out)
+        _, group = np.unique(self.problem.group[rows], return_inverse=True)
+
+        def error(skew: float) -> float:
+            each = np.abs(np.exp(-self.raw[skew][rows]) - 1.0)
+            return float(np.mean(np.bincount(group, each) / np.bincount(group)))
+
+        return min(SKEWS, key=error)
+
+    def fold(self, out: NDArray[np.bool_]) -> tuple[float, dict[str, Any]]:
+        """(skew, corrections) from the rows that are not left out."""
+        skew = self.skew(out)
+        kept = ~out & self.learned & np.isfinite(self.raw[skew])
+        return skew, corrections(self.keys, self.features[skew], self.raw[skew], self.problem.group, kept)
 
 
 def describe(errors: Array) -> dict[str, float]:
@@ -335,7 +288,7 @@ def score(problem: Problem, errors: Array) -> dict[str, dict[str, float]]:
     """Cross-validated errors by family, protocol and quantity."""
     kinds = [
         f"{p.question.family} {p.question.protocol.kind} {name}"
-        for p, name in zip([problem.posed[i] for i in problem.seen.row], problem.names, strict=True)
+        for p, name in zip([problem.posed[i] for i in problem.row], problem.names, strict=True)
     ]
     return {kind: describe(errors[np.array(kinds) == kind]) for kind in sorted(set(kinds))}
 
@@ -343,7 +296,7 @@ def score(problem: Problem, errors: Array) -> dict[str, dict[str, float]]:
 def features_of(problem: Problem, told: list[dict[str, float]]) -> list[dict[str, float]]:
     """Features of every observation."""
     made = []
-    for row, name in zip(problem.seen.row, problem.names, strict=True):
+    for row, name in zip(problem.row, problem.names, strict=True):
         made.append(features(problem.posed[row], name, told[row]))
     return made
 
@@ -360,109 +313,91 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--every", type=int, default=1, help="take every n-th row only (to try the tool)")
-    parser.add_argument("--tune", action="store_true", help="fit the tuning, too (it lost in cross-validation)")
     parser.add_argument("--dry", action="store_true", help="print the score, write nothing")
     args = parser.parse_args()
     began, shelf = time.time(), catalog.load()
     _held["data"] = args.data / "runs"
     posed = posed_rows(load(args.data / "runs")[:: args.every], shelf)
-    values = np.tile(np.array(start()), (len(posed), 1))
-    told = simulate(posed, values, shelf, args.workers)
-    print(f"simulated at the prior: {time.time() - began:.0f} s", flush=True)
-    problem = Problem(posed, told, values)
-    feature_rows = features_of(problem, told)
-    seen = [posed[i].question for i in problem.seen.row]
-    closed = np.array([q.protocol.kind == "closed" and q.family == "silicon" for q in seen])
-    nothing = np.zeros(len(problem.names), bool)
-    theta = problem.solve(nothing) if args.tune else problem.plan.mean
-    _held.update(problem=problem, theta=theta, features=feature_rows, closed=closed, tune=args.tune)
-    print(f"fitted: {time.time() - began:.0f} s", flush=True)
-    found = folded(cells(problem), args.workers if args.tune else 1)
+    values = {skew: np.tile(np.array(start()._replace(skew=skew)), (len(posed), 1)) for skew in SKEWS}
+    told = {skew: simulate(posed, each, shelf, args.workers) for skew, each in values.items()}
+    print(f"simulated at {len(SKEWS)} skews: {time.time() - began:.0f} s", flush=True)
+    rows = Rows(Problem(posed, told[SKEWS[0]]), told)
+    problem = rows.problem
+    found = {cell: rows.fold(left_out(problem, cell)) for cell in cells(problem)}
     print(f"{len(found)} folds: {time.time() - began:.0f} s", flush=True)
-    thetas = {cell: value for cell, value, _ in found}
-    correct = {cell: made for cell, _, made in found}
-    of_row = {int(i): (problem.model[at], problem.chip[at]) for at, i in enumerate(problem.seen.row)}
-    if args.tune:
-        held = values.copy()
-        for cell in set(of_row.values()):
-            rows = [i for i, own in of_row.items() if own == cell]
-            held[rows] = tunings(thetas[cell], problem.plan)[rows]
-        told = simulate(posed, held, shelf, args.workers)
-        print(f"simulated by folds: {time.time() - began:.0f} s", flush=True)
-    errors, raw = np.full(len(problem.names), np.nan), np.full(len(problem.names), np.nan)
-    for at, (row, name) in enumerate(zip(problem.seen.row, problem.names, strict=True)):
-        value = told[row].get(name, float("nan"))
-        if np.isfinite(value) and value > 0.0:
-            fix = weighed(correct[of_row[int(row)]], name, features(posed[row], name, told[row]))
-            raw[at] = np.log(posed[row].question.measured[name] / value)
-            errors[at] = raw[at] - fix
-    last = features_of(problem, told)
-    _held.update(last=last, raw=raw)
-    whole = corrections(problem.names, feature_rows, problem.errors(theta), problem.seen.group, closed)
-    finite = np.isfinite(errors)
-    shipped = sizes(problem.names, last, errors, problem.seen.group, finite)
+    errors, last = np.full(len(problem.names), np.nan), [dict[str, float]()] * len(problem.names)
+    for at, key in enumerate(rows.keys):
+        skew, correct = found[problem.model[at], problem.chip[at]]
+        last[at] = rows.features[skew][at]
+        errors[at] = rows.raw[skew][at] - weighed(correct, key, last[at])
     result = score(problem, errors)
     print(yaml.safe_dump(result, sort_keys=False), flush=True)
     if args.dry:
         return
-    write(args.data / "runs", problem, theta, whole, shipped, result, thetas, correct, last, errors)
+    write(args.data / "runs", rows, found, last, errors, result)
     print(f"written: {time.time() - began:.0f} s")
 
 
 def write(
     data: Path,
-    problem: Problem,
-    theta: Array,
-    whole: dict[str, dict[str, float]],
-    shipped: dict[str, Any],
-    result: dict[str, dict[str, float]],
-    thetas: dict[tuple[str, str], Array],
-    correct: dict[tuple[str, str], dict[str, Any]],
-    told: list[dict[str, float]],
+    rows: Rows,
+    found: dict[tuple[str, str], tuple[float, dict[str, Any]]],
+    last: list[dict[str, float]],
     errors: Array,
+    result: dict[str, dict[str, float]],
 ) -> None:
-    """data/fits/serving.yaml and serving_folds.json."""
+    """data/fits/serving.yaml, serving_folds.json and serving_score.json."""
     digest = {
         name: hashlib.sha256((data / name).read_bytes()).hexdigest()
         for name in ("serving_silicon.csv.gz", "serving.csv")
     }
-    finite = np.isfinite(errors)
+    problem, finite = rows.problem, np.isfinite(errors)
+    skew, correct = rows.fold(np.zeros(len(errors), bool))
+    shipped = sizes(problem.names, last, errors, problem.group, finite)
     record = {
         "method": (
-            "tools/fit/serving.py: regularised robust least squares of log TTFT, TPOT and rates over the tuning; priors "
-            "in tools/fit/serving_priors.py"
+            "tools/fit/serving.py: tuning at its priors (tools/fit/serving_priors.py) but for the skew of experts, "
+            "chosen by its error on rows of other models and chips; corrections by regularised robust least squares"
         ),
-        "date": "2026-11-23",
+        "date": date.today().isoformat(),
         "input": digest,
         "rows": len(problem.posed),
         "error": result,
-        "coefficients": coefficients(theta, problem.plan),
-        "corrections": whole,
+        "coefficients": skewed(skew),
+        "corrections": correct,
         "spreads": shipped,
-        "ranges": ratios(problem, _held["raw"]),
+        **ratios(problem, rows.raw[skew]),
     }
     (OUT / "serving.yaml").write_text(yaml.safe_dump(record, sort_keys=False, width=120))
     held = {}
-    for cell, found in thetas.items():
+    for cell, (chosen, made) in found.items():
         kept = ~left_out(problem, cell) & finite
         held["|".join(cell)] = {
-            "coefficients": coefficients(found, problem.plan),
-            "corrections": correct[cell],
-            "spreads": {**shipped, **sizes(problem.names, told, errors, problem.seen.group, kept)},
+            "coefficients": skewed(chosen),
+            "corrections": made,
+            "spreads": {**shipped, **sizes(problem.names, last, errors, problem.group, kept)},
         }
     folded = {"input": digest, "folds": held}
+    _held["last"] = last
     keep_score(problem, told_errors(problem, errors), held)
     (OUT / "serving_folds.json").write_text(json.dumps(folded, separators=(",", ":"), sort_keys=True) + "\n")
 
 
+def skewed(skew: float) -> dict[str, dict[str, float]]:
+    """The priors as coefficients {field: {"base": log}}, with a skew."""
+    return {
+        name: {"base": round(float(np.log(value)), 4)} for name, value in start()._replace(skew=skew)._asdict().items()
+    }
+
+
 def told_errors(problem: Problem, errors: Array) -> list[tuple[int, str, float]]:
     """(row, quantity, log of measured over predicted) of all observations."""
-    return [(int(i), name, float(e)) for i, name, e in zip(problem.seen.row, problem.names, errors, strict=True)]
+    return [(int(i), name, float(e)) for i, name, e in zip(problem.row, problem.names, errors, strict=True)]
 
 
 def keep_score(problem: Problem, seen: list[tuple[int, str, float]], held: dict[str, Any]) -> None:
     """data/fits/serving_score.json: both tables, each row by its fold."""
-    made = {"serving_silicon.csv.gz": [], "serving.csv": []}
+    made: dict[str, list[Outcome]] = {"serving_silicon.csv.gz": [], "serving.csv": []}
     for at, (row, name, error) in enumerate(seen):
         question = problem.posed[row].question
         fold = held[f"{problem.model[at]}|{problem.chip[at]}"]
@@ -483,21 +418,25 @@ def keep_score(problem: Problem, seen: list[tuple[int, str, float]], held: dict[
     (OUT / "serving_score.json").write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
 
 
-def ratios(problem: Problem, errors: Array) -> dict[str, dict[str, list[float]]]:
-    """{all | engine=...: {quantity: [low, high] over the prediction}}: 10% and 90% quantiles of measured / simulated (plans are
-    not corrected)."""
-    engines = np.array([f"engine={problem.posed[i].question.engine}" for i in problem.seen.row])
-    names, out = np.array(problem.names), {}
+def ratios(problem: Problem, errors: Array) -> dict[str, Any]:
+    """ranges: {all | engine=...: {quantity: [low, high] over the simulation}}, 10% and 90% quantiles of measured over
+    simulated; centres: the same of its median, which plans multiply the simulated TTFT by."""
+    engines = np.array([f"engine={problem.posed[i].question.engine}" for i in problem.row])
+    families = np.array([problem.posed[i].question.family for i in problem.row])
+    names = np.array(problem.names)
+    spans: dict[str, dict[str, list[float]]] = {}
+    centres: dict[str, dict[str, float]] = {}
     for key in ["all", *sorted(set(engines.tolist()))]:
-        found = {}
         for name in ("ttft", "tpot", "throughput", "latency"):
-            rows = (names == name) & np.isfinite(errors) & ((engines == key) | (key == "all"))
-            if rows.sum() >= 20:
-                low, high = np.quantile(np.exp(errors[rows]), [0.1, 0.9])
-                found[name] = [round(min(float(low), 0.97), 3), round(max(float(high), 1.03), 3)]
-        if found:
-            out[key] = found
-    return out
+            known = (names == name) & np.isfinite(errors) & ~np.isin(families, OUTSIDE)
+            rows = known & ((engines == key) | (key == "all"))
+            if rows.sum() < 20:
+                continue
+            low, middle, high = np.quantile(np.exp(errors[rows]), [0.1, 0.5, 0.9])
+            spans.setdefault(key, {})[name] = [round(min(float(low), 0.97), 3), round(max(float(high), 1.03), 3)]
+            if name == "ttft":
+                centres.setdefault(key, {})[name] = round(float(middle), 3)
+    return {"ranges": spans, "centres": centres}
 
 
 if __name__ == "__main__":

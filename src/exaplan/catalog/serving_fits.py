@@ -147,11 +147,6 @@ def small_reduce(engine: str, architecture: str) -> ReduceFit:
     return ReduceFit(**values_of("serving_reduce", family if family in curves else known))
 
 
-# Intervals of a prediction over its value [ratios] where no calibrated run tells: what uncalibrated kernels reach on
-# published serving rows (own estimate: about 16% mean error of TPOT, 50% of TTFT).
-WIDE = {"ttft": (0.55, 1.9), "tpot": (0.75, 1.35), "latency": (0.7, 1.45), "throughput": (0.72, 1.35)}
-
-
 def effects(engine: str, architecture: str, formats: str, experts: bool) -> tuple[str, ...]:
     """Names of the fitted effects that apply to a case."""
     return (
@@ -211,7 +206,20 @@ def ranges(
     of all (data/fits/serving.yaml: ranges {key: {quantity: [low, high]}})."""
     known: Mapping[str, Any] = calibration(fold).get("ranges", {})
     applying = effects(engine, architecture, formats, experts)
-    made = {name: (low, high) for name, (low, high) in WIDE.items()}
+    wide = yaml_data("serving_estimates.yaml")["ranges"]  # where no calibrated run tells
+    made = {name: (float(low), float(high)) for name, (low, high) in wide.items()}
     for key in ("all", f"engine={engine}", applying[-1]):
         made |= {name: (float(pair[0]), float(pair[1])) for name, pair in known.get(key, {}).items()}
     return made
+
+
+@lru_cache(maxsize=4096)
+def centre(engine: str, architecture: str, formats: str = "bf16", experts: bool = False) -> float:
+    """Measured over simulated TTFT, the median of published runs of the engine, else of all [ratio]: what plans expect
+    is the simulated one times it (data/fits/serving.yaml: centres {key: {ttft: ratio}})."""
+    known: Mapping[str, Any] = calibration("").get("centres", {})
+    applying = effects(engine, architecture, formats, experts)
+    found = 1.0
+    for key in ("all", f"engine={engine}", applying[-1]):
+        found = float(known.get(key, {}).get("ttft", found))
+    return found

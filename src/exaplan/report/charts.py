@@ -285,6 +285,7 @@ def stack(plans: Mapping[str, Mapping[str, float]], words: str, dimension: str, 
 
 
 def terms_chart(rows: list[Chart], title: str, note: str, axis: str) -> Chart:
+    """Bars of the plans, each of its terms in their order; ``axis``: what the bars measure."""
     places = {row["term"]: row["place"] for row in rows}
     terms = sorted(places, key=places.__getitem__)
     rest = word("charts.other_terms")
@@ -313,5 +314,6 @@ TIPS = ("plan", "term", "told", "share")
 
 
 def rows_axis(plans: list[str]) -> Chart:
+    """The axis of the plans, one row each, in their order."""
     axis = {"labelLimit": 300, "ticks": False, "domain": False, "grid": False, "labelPadding": 8}
     return {"field": "plan", "type": "nominal", "title": None, "sort": plans, "axis": axis}

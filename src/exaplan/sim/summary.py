@@ -20,6 +20,7 @@ from exaplan.sim.trends import grows, half_width, start_up
 GROUPS = 16  # of batches, whose means are nearly independent
 TAIL = 5  # requests beyond a percentile in each group, for its confidence to tell anything
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
+FEW = 100  # requests below which a run has no steady part
 FILLED = 0.5  # share of a run that may pass until rates are counted
 POINTS = 128  # of the time series in an answer
 KINDS: Mapping[str, tuple[int, int, int]] = {
@@ -138,7 +139,7 @@ def window(result: Result, kept: Records, stable: bool) -> Window:
     """The steady part of a run; all of it where there is none."""
     s = result.state
     rows = np.vstack((np.zeros((1, at.BIN_COLUMNS)), bins(s), last_snapshot(s)))
-    start, end = steady(s, rows, kept) if stable else (0.0, float(s.real[at.NOW]))
+    start, end = steady(s, rows, kept) if stable and s.whole[at.FINISHED] >= FEW else (0.0, float(s.real[at.NOW]))
     edges = [[np.interp(time, rows[:, at.B_TIME], column) for column in rows.T] for time in (start, end)]
     return Window(np.array(edges[1]) - np.array(edges[0]), end - start)
 
@@ -188,10 +189,19 @@ def is_stable(result: Result) -> bool:
     edges = np.linspace(0.0, close, 41)
     areas = np.interp(edges, rows[:, at.B_TIME], rows[:, at.B_INSIDE])
     arrived = np.interp(edges, rows[:, at.B_TIME], rows[:, at.B_ISSUED])
-    if close <= 0.0 or arrived[-1] < 100:
+    if close <= 0.0 or arrived[-1] < FEW:
         return True
+    if waited(result) > close:  # the mean request waits for longer than requests come: the snapshots may be too coarse
+        return False
     width = edges[1]
     return not grows(np.diff(areas)[20:] / width, float(arrived[-1] - arrived[20]))
+
+
+def waited(result: Result) -> float:
+    """Mean wait in the queue, of all requests. [s]"""
+    s = result.state
+    tallies = reals(s, at.TALLIES_AT, int(s.whole[at.BATCHES]), at.TALLY_COLUMNS)
+    return float(tallies[:, at.SUM_QUEUE].sum() / max(1.0, tallies[:, at.COUNT].sum()))
 
 
 def little(s: State) -> float:

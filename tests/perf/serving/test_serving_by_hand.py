@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_rows import GEMM, HARDWARE, RATES, REDUCES, ROWS, TUNE, kind
 
-from exaplan.perf.network import LinkFit, all_reduce, send_receive
+from exaplan.perf.network import LinkFit, all_gather, all_reduce, send_receive
 from exaplan.perf.roofline import ChipRates, GemmFit
 from exaplan.perf.serving import attention as at
 from exaplan.perf.serving import inputs
@@ -184,6 +184,12 @@ def test_the_quicker_of_both_libraries_reduces() -> None:
     assert ops.reduce_time(16384.0, 4.0, 1.0, HARDWARE) == ops.small_all_reduce(16384.0, 4.0, 450e9, REDUCES)
     slow = HARDWARE._replace(small=REDUCES._replace(base=1.0, late=1.0))
     assert ops.reduce_time(16384.0, 4.0, 1.0, slow) == all_reduce(16384.0, 4.0, 450e9, HARDWARE.inner)
+
+
+def test_logits_are_gathered_for_every_sequence() -> None:
+    """64 sequences of 8 KB a rank through the links of four ranks."""
+    found = ops.operator_time(ROWS["gather"], 64.0, HARDWARE, TUNE._replace(collective=2.0))
+    assert found == pytest.approx(2 * all_gather(64 * 8192.0, 4.0, 450e9, HARDWARE.inner))
 
 
 WAITS = LinkFit(1.0, 1.0, 0.8, 0.8, 0.7, 1e-7, 0.0, 0.5, 0.1)

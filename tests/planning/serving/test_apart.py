@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from exaplan.planning import plan, simulate
-from exaplan.planning.serving.apart import prompt_time, readers_for
+from exaplan.planning.serving.apart import deployments, prompt_time, readers_for
 from exaplan.planning.serving.copies import DECODE, PREFILL
+from exaplan.planning.serving.doubt import margin_of
 from exaplan.planning.serving.kinds import kinds
 from exaplan.planning.serving.question import question_of
 from exaplan.planning.serving.setups import Setup
+from exaplan.planning.serving.sizing import Sizer
 from exaplan.planning.serving.solving import Desk
 from exaplan.planning.serving.wiring import transfer_of
 
@@ -60,3 +64,17 @@ def test_given_pools_are_simulated_as_they_are() -> None:
     layout = {"tp": 1, "replicas": 2, "prefill": {"tp": 1, "replicas": 1}}
     best = simulate(asked({**APART, "rate": "10/s"}, layout=layout), CATALOG).plans[0]
     assert best.deployment.prefill_replicas == 1 and best.deployment.replicas == 2 and best.cluster.count == 3
+
+
+def test_no_copy_is_bought_that_the_promise_does_without() -> None:
+    """One writer or one reader less than planned breaks the promise; writers are not charged for prompts."""
+    made = desk()
+    kind = kinds(made.asked).tried[0]
+    assert all(copy.demand.read == 0.0 for copy in made.shop.copies(kind, DECODE))
+    sizer = Sizer(made.bench, made.asked.promise)
+    held = next(iter(deployments(made.shop, sizer, kind)))
+    margin = margin_of(held.setup.copy, made.asked.upper)
+    assert held.holds
+    for role in ("replicas", "prefill_replicas"):
+        less = int(getattr(held.setup, role)) - 1
+        assert less == 0 or not sizer.tested(replace(held.setup, **{role: less}), margin).holds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,3 +121,19 @@ def test_a_law_opens_the_choice_of_chips() -> None:
     found = ran({"rate": "5/s"}, law={"to": "CN", "on": "2024-01-15"}, limits={"count": 64})
     assert found.warnings[0].startswith("NOT THE ASKED CHIP: h100-sxm")
     assert found.plans[0].cluster.chip.name != "h100-sxm"
+
+
+def trace_of(folder: Path, *prompts: int) -> dict[str, Any]:
+    """Work of a trace with these prompts, one a second."""
+    path = folder / "made.csv"
+    rows = "".join(f"{second},{prompt},10\n" for second, prompt in enumerate(prompts))
+    path.write_text("timestamp,prompt,output\n" + rows)
+    return {"trace": str(path), "rate": None, "prompt": None, "output": None, "slo": None}
+
+
+def test_a_prompt_of_a_trace_beyond_the_context_is_refused_alone(tmp_path: Path) -> None:
+    """The others run; where none is left, the context is named."""
+    run = ran(trace_of(tmp_path, 100, 500_000, 100), layout=ONE).plans[0].run
+    assert run is not None and run.refused == {"longer than the context": 1} and run.requests == 2
+    with pytest.raises(InputError, match="every request of the trace is longer than the context"):
+        ran(trace_of(tmp_path, 500_000, 600_000), layout=ONE)

@@ -198,3 +198,19 @@ def test_a_law_leaves_other_chips_and_says_what_it_cost() -> None:
     assert found.warnings[0].startswith("NOT THE ASKED CHIP: h100-sxm")
     assert found.plans[0].cluster.chip.name != "h100-sxm" and found.verdicts
     assert any(item.limit == "law" for item in found.relief)
+
+
+def test_a_load_beyond_all_chips_names_how_many_it_takes() -> None:
+    """1e9 requests/s: the count is what lacks, not the promise."""
+    with pytest.raises(NoPlan, match="at the asked load") as caught:
+        plan(asked({"rate": "1000000000/s"}), CATALOG)
+    assert caught.value.limit == "count" and "chips would be needed" in caught.value.nearest
+
+
+def test_no_cut_that_was_left_out_does_with_half_the_chips() -> None:
+    """On H20 the quick look prefers small copies, which break the promise; wide ones keep it with fewer chips."""
+    work = {"rate": "20/s", "prompt": 1024, "output": 256, "precision": "fp8"}
+    given = {"model": "llama-3.1-70b", "cluster": {"chip": "h20"}}
+    best = plan(asked(work, **given), CATALOG).plans[0].cluster.count
+    wide = plan(asked(work, **given, layout={"tp": 8}), CATALOG).plans[0].cluster.count
+    assert best <= wide

@@ -86,15 +86,23 @@ def fewer(asked: Question, sizer: Sizer, held: Held) -> Held:
     """The same deployment without the copies that it does not need, first of those that write, then of those that
     read."""
     given, margin = asked.ask.layout, margin_of(held.setup.copy, asked.upper)
-    for role, fixed in (("replicas", given.replicas), ("prefill_replicas", given.prefill.replicas)):
+    for writes, fixed in ((True, given.replicas), (False, given.prefill.replicas)):
         for _ in range(0 if fixed else ROUNDS):
-            now = int(getattr(held.setup, role))
-            less = now - max(1, now // 8)
-            found = sizer.tested(replace(held.setup, **{role: less}), margin) if less >= 1 else None
+            setup = smaller(held.setup, writes)
+            found = sizer.tested(setup, margin) if setup else None
             if found is None or not found.holds:
                 break
             held = found
     return held
+
+
+def smaller(setup: Setup, writes: bool) -> Setup | None:
+    """An eighth less of the copies that write, or of those that read; None where only one is left."""
+    now = setup.replicas if writes else setup.prefill_replicas
+    less = now - max(1, now // 8)
+    if less < 1:
+        return None
+    return replace(setup, replicas=less) if writes else replace(setup, prefill_replicas=less)
 
 
 def rate_of(asked: Question, point: Point) -> float:

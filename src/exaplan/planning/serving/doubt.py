@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from exaplan.answers.serving import Simulated
 from exaplan.case import architecture_of
 from exaplan.catalog import serving_fits
 from exaplan.planning.serving.copies import Copy
 
+SHOWN = ("mean", "p50", "p90", "p95", "p99", "largest")
 QUANTITIES = ("ttft", "tpot", "latency", "throughput")
 
 
@@ -31,10 +33,32 @@ EXPECTED = Margin()
 
 
 def ranges_of(copy: Copy) -> Mapping[str, tuple[float, float]]:
-    """Quantity -> its 80% interval over what is predicted. [ratio]"""
-    formats = copy.settings.formats.weights
+    """Quantity -> its 80% interval over what is expected. [ratio]"""
+    found = dict(serving_fits.ranges(*stack_of(copy)))
+    low, high = found["ttft"]
+    return found | {"ttft": (low / centre_of(copy), high / centre_of(copy))}
+
+
+def stack_of(copy: Copy) -> tuple[str, str, str, bool]:
+    """(engine, architecture, format of the weights, mixture of experts): what fits are looked up by."""
     architecture = architecture_of(copy.kind.cluster)
-    return serving_fits.ranges(copy.kind.engine.name, architecture, formats, copy.case.model.experts > 0)
+    return copy.kind.engine.name, architecture, copy.settings.formats.weights, copy.case.model.experts > 0
+
+
+def centre_of(copy: Copy) -> float:
+    """The expected TTFT over the simulated one. [ratio]"""
+    return serving_fits.centre(*stack_of(copy))
+
+
+def centred(run: Simulated, centre: float) -> Simulated:
+    """A run whose TTFT is what published runs make of the simulated one; latencies grow by as much."""
+    if centre == 1.0:
+        return run
+    added = {name: (centre - 1.0) * getattr(run.ttft, name) for name in SHOWN}
+    latency = replace(run.latency, **{name: getattr(run.latency, name) + added[name] for name in SHOWN})
+    error = {name: centre * value for name, value in run.ttft.error.items()}
+    ttft = replace(run.ttft, error=error, **{name: centre * getattr(run.ttft, name) for name in SHOWN})
+    return replace(run, ttft=ttft, latency=latency)
 
 
 def margin_of(copy: Copy, upper: bool) -> Margin:

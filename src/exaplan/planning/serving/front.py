@@ -12,6 +12,7 @@ from exaplan.nouns.serving import Deployment
 from exaplan.planning.front import undominated
 from exaplan.planning.serving.answering import settled
 from exaplan.planning.serving.copies import Copy
+from exaplan.planning.serving.doubt import centre_of
 from exaplan.planning.serving.looking import per_second
 from exaplan.planning.serving.screening import Point
 from exaplan.planning.serving.solving import Desk, Spot
@@ -47,7 +48,7 @@ def _point(copy: Copy, at: Point) -> ServePoint:
         load=round(at.batch),
         throughput=written / copy.chips,
         speed=1.0 / at.tpot,
-        ttft=at.ttft,
+        ttft=at.ttft * centre_of(copy),
         tpot=at.tpot,
         cost=None if price is None else cost.per_million(price * copy.chips, written, 1.0),
     )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from exaplan.nouns.serving import Promise
 from exaplan.planning.serving.copies import Copy, Shop
-from exaplan.planning.serving.doubt import margin_of
+from exaplan.planning.serving.doubt import centre_of, margin_of
 from exaplan.planning.serving.kinds import Kind
 from exaplan.planning.serving.question import Question
 from exaplan.planning.serving.screening import Point, users
@@ -52,7 +52,8 @@ def looked(asked: Question, shop: Shop, kind: Kind, promise: Promise) -> list[Lo
 def look(asked: Question, copy: Copy, promise: Promise) -> Looked | None:
     """One copy; None where even one request alone breaks the promise."""
     margin = margin_of(copy, asked.upper)
-    point = copy.greatest(bound_of(promise, margin))
+    bound = bound_of(promise, margin)
+    point = copy.greatest(bound._replace(ttft=bound.ttft / centre_of(copy)))
     if point is None:
         return None
     first = copies_for(asked, copy, point)
@@ -99,6 +100,17 @@ def best_few(found: Sequence[Looked], keep: int = KEEP) -> list[Looked]:
     for item in found:
         if len(out) < keep and seen[item.copy.replica] < PER_CUT:
             seen[item.copy.replica] += 1
+            out.append(item)
+    return out
+
+
+def others(found: Sequence[Looked], few: Sequence[Looked]) -> list[Looked]:
+    """The first of each cut that is not among a few."""
+    known = {item.copy.replica for item in few}
+    out: list[Looked] = []
+    for item in found:
+        if item.copy.replica not in known:
+            known.add(item.copy.replica)
             out.append(item)
     return out
 

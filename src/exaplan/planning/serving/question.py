@@ -10,7 +10,7 @@ import numpy as np
 from exaplan import sim
 from exaplan.ask.serving import ServeAsk
 from exaplan.catalog import Catalog
-from exaplan.errors import InputError
+from exaplan.errors import InputError, Place
 from exaplan.nouns import Limits, Model
 from exaplan.nouns.serving import Engine, Lengths, Promise, Settings, Traffic
 from exaplan.planning.drafts import Goal
@@ -67,7 +67,7 @@ def question_of(ask: ServeAsk, catalog: Catalog) -> Question:
     ask = counted(settle(ask, catalog))
     model = _model(ask, catalog)
     traffic = with_documents(ask)
-    seen = seen_of(traffic) if traffic.arrivals == "trace" else traffic
+    seen = seen_of(traffic, model.max_seq) if traffic.arrivals == "trace" else traffic
     _check_context(ask, model, traffic)
     engine = catalog.engine(ask.engine.name, near=ask.folder, place=ask.place("engine", "name"))
     return Question(
@@ -107,14 +107,23 @@ def goal_of(ask: ServeAsk) -> Goal:
     return Goal(bounds, ask.limits.hold == "upper", ask.objective, 1.0, False, 1.0)
 
 
-def seen_of(traffic: Traffic) -> Traffic:
-    """The first requests of a trace as traffic with a rate and spreads of lengths, for the quick look."""
+def seen_of(traffic: Traffic, context: int = 0) -> Traffic:
+    """The first requests of a trace as traffic with a rate and spreads of lengths, for the quick look; without those
+    that are longer than the context, if known, which the engine refuses. [tokens]"""
     load = sim.traces.read(traffic.trace, LOOKED_AT)
     rows, whens = [], []
     for chunk in load.chunks():
         rows.append(chunk.rows)
         whens.append(chunk.whens)
     table, times = np.concatenate(rows), np.concatenate(whens)
+    fits = table[:, 0] + table[:, 1] <= (context or sim.traces.MOST_TOKENS)
+    if not fits.any():
+        raise InputError(
+            f"every request of the trace is longer than the context, {context:,} tokens",
+            hint="take another model",
+            place=Place(str(traffic.trace)),
+        )
+    table = table[fits]
     span = float(times[-1] - times[0]) if len(times) > 1 else 0.0
     rate = (len(times) - 1) / span if span > 0.0 else 1.0
     return replace(

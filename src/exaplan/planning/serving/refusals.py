@@ -136,10 +136,24 @@ def _too_few(desk: Desk, tried: Sequence[Kind], spots: Sequence[Spot], subject: 
     if wide:
         bounds = replace(asked.goal.bounds, count=max(kind.most for kind in tried))
         return unmet([item.made for item in wide], replace(asked.goal, bounds=bounds, upper=False), f"{subject} meets")
+    guesses = [item.chips for spot in spots for item in spot.looked]
+    if not tested and guesses and min(guesses) > max(kind.most for kind in tried):
+        return _too_many(tried, min(guesses), subject)
     return (
         _missed(desk, tested, subject)
         if tested
         else _too_slow(desk, [c for k in tried for c in desk.shop.copies(k)], subject)
+    )
+
+
+def _too_many(tried: Sequence[Kind], chips: int, subject: str) -> NoPlan:
+    """A load beyond all the chips that are searched, by the quick look."""
+    most = max(kind.most for kind in tried)
+    return NoPlan(
+        f"{subject} keeps the promise at the asked load with {most:,} chips or fewer",
+        limit="count",
+        nearest=f"some {chips:,} chips would be needed",
+        hint="ask for less load, name larger chips, or raise limits.count",
     )
 
 

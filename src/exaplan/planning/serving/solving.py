@@ -14,7 +14,7 @@ from exaplan.planning.serving.copies import Copy, Shop
 from exaplan.planning.serving.doubt import margin_of
 from exaplan.planning.serving.kinds import Kind
 from exaplan.planning.serving.layouts import near
-from exaplan.planning.serving.looking import KEEP, Looked, best_few, least_of, looked
+from exaplan.planning.serving.looking import KEEP, Looked, best_few, least_of, looked, others
 from exaplan.planning.serving.paying import Drafted, drafted, rank_of, value_of
 from exaplan.planning.serving.question import Question
 from exaplan.planning.serving.setups import Setup
@@ -94,10 +94,26 @@ def _spot(desk: Desk, asked: Question, kind: Kind, close: list[Looked], found: l
     if asked.ask.work.disaggregated:
         tested = list(apart.deployments(desk.shop, sizer, kind)) if close else []
     else:
-        tested = [held for item in _promising(close, desk.keep) if (held := size(asked, sizer, item))]
+        tested = _tested(desk, asked, sizer, close)
     drafts = [drafted(asked, held) for held in tested if held.holds]
     drafts.sort(key=lambda item: (len(item.missed), *rank_of(item, asked.goal)))
     return Spot(kind, tuple(found), tuple(drafts), tuple(held for held in tested if not held.holds))
+
+
+def _tested(desk: Desk, asked: Question, sizer: Sizer, close: list[Looked]) -> list[Held]:
+    """The most promising deployments, simulated; then further cuts that may do with fewer chips than all before them,
+    since the quick look is not hopeful of all cuts alike."""
+    first = _promising(close, desk.keep)
+    tested = [held for item in first if (held := size(asked, sizer, item))]
+    if asked.open_load or asked.ask.layout.replicas is not None or asked.ask.autoscale() is not None:
+        return tested
+    for item in others(close, first)[: desk.keep]:
+        least = min((held.setup.chips for held in tested if held.holds), default=item.copy.kind.most + 1)
+        hopeful = max(item.copy.chips, item.chips / margin_of(item.copy, asked.upper).slow)
+        if not item.copy.kind.fixed and hopeful < least:
+            held = size(asked, sizer, item, least - 1)
+            tested += [held] if held else []
+    return tested
 
 
 def _promising(found: list[Looked], keep: int) -> list[Looked]:
@@ -105,10 +121,11 @@ def _promising(found: list[Looked], keep: int) -> list[Looked]:
     return [item for item in best_few(found, keep) if item.guess <= NEAR * found[0].guess]
 
 
-def size(asked: Question, sizer: Sizer, item: Looked) -> Held | None:
-    """The fewest copies that keep the promise; the given number of them where the ask or the chips say it."""
+def size(asked: Question, sizer: Sizer, item: Looked, chips: int | None = None) -> Held | None:
+    """The fewest copies that keep the promise, on so many chips at most; the given number of them where the ask or the
+    chips say it."""
     copy, margin = item.copy, margin_of(item.copy, asked.upper)
-    most, scaled = copy.kind.most // copy.chips, asked.ask.autoscale()
+    most, scaled = (chips or copy.kind.most) // copy.chips, asked.ask.autoscale()
     if scaled is not None:
         return sizer.tested(Setup(copy, min(most, scaled.most)), margin)
     if asked.open_load:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from exaplan import sim
 from exaplan.answers.serving import Simulated
 from exaplan.nouns.serving import Traffic
+from exaplan.planning.serving.doubt import centre_of, centred
 from exaplan.planning.serving.question import Question
 from exaplan.planning.serving.setups import Setup
 from exaplan.planning.serving.wiring import fleet_of
@@ -43,8 +44,12 @@ class Bench:
             traffic = replace(traffic, rate=traffic.rate * setup.replicas / whole)
         load = self._load(traffic, requests)
         fleet = fleet_of(asked, setup, traffic.rate)
-        result = sim.run(load, fleet, asked.ask.seed, promise=asked.promise)
-        return _scaled(sim.summary(result), whole / setup.replicas)
+        centre = centre_of(setup.copy)
+        promise = asked.promise
+        if promise.ttft is not None:  # what is simulated is held against what it stands for
+            promise = replace(promise, ttft=promise.ttft / centre)
+        result = sim.run(load, fleet, asked.ask.seed, promise=promise)
+        return centred(_scaled(sim.summary(result), whole / setup.replicas), centre)
 
     def _load(self, traffic: Traffic, requests: int) -> sim.Load:
         if traffic.arrivals == "trace":

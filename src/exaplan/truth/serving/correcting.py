@@ -21,6 +21,7 @@ from exaplan.truth.serving.questions import Protocol
 
 # Lengths that InferenceX sweeps; its client draws them, others fix them.
 DRAWN = (1024.0, 8192.0)
+LOCAL = "llama.cpp"
 WIDEST = 1.6  # of the logarithm: no range is wider
 
 
@@ -32,6 +33,8 @@ def features(posed: Posed, quantity: str, found: Mapping[str, float]) -> dict[st
     made["blackwell"] = float(posed.case.cluster.chip.architecture.startswith("blackwell"))
     made["tp"] = math.log(case.replica.tp)
     made["dp"] = math.log(case.replica.dp)
+    if posed.question.family == LOCAL:
+        return made | local(case)
     if protocol.kind != "closed":
         return made
     fixed = float(protocol.prompt not in DRAWN or protocol.output not in DRAWN)
@@ -51,6 +54,23 @@ def features(posed: Posed, quantity: str, found: Mapping[str, float]) -> dict[st
     return made
 
 
+def local(case: ServeCase) -> dict[str, float]:
+    """Features of one machine that answers one person: llama.cpp."""
+    quantised = float(case.settings.formats.weights.startswith("q"))
+    apple = float(case.cluster.chip.architecture.startswith("apple"))
+    return {
+        "pp": math.log(case.replica.pp),
+        "quantised": quantised,
+        "apple": apple,
+        "apple quantised": apple * quantised,
+    }
+
+
+def key_of(posed: Posed, quantity: str) -> str:
+    """What a correction is recorded under: rates of llama.cpp apart from those of servers."""
+    return f"{quantity} {LOCAL}" if posed.question.family == LOCAL else quantity
+
+
 def reading(case: ServeCase, protocol: Protocol) -> float:
     """One prompt alone [s]."""
     prompt = 0.5 * (1.0 + protocol.low) * protocol.prompt
@@ -65,9 +85,10 @@ def weighed(coefficients: Mapping[str, float], values: Mapping[str, float]) -> f
 def correction(posed: Posed, quantity: str, found: Mapping[str, float], fold: str = "") -> float:
     """Factor on a simulated quantity."""
     known: Mapping[str, Any] = serving_fits.calibration(fold).get("corrections", {})
-    if quantity not in known:
+    key = key_of(posed, quantity)
+    if key not in known:
         return 1.0
-    return math.exp(weighed(known[quantity], features(posed, quantity, found)))
+    return math.exp(weighed(known[key], features(posed, quantity, found)))
 
 
 def spread(posed: Posed, quantity: str, found: Mapping[str, float], fold: str = "") -> tuple[float, float]:

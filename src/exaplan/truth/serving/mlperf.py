@@ -27,16 +27,20 @@ def mlperf(row: Mapping[str, str], base: dict[str, Any]) -> Question:
         raise Skip(f"no data set is known of {cell(row, 'model')!r}")
     scenario = cell(row, "scenario").lower().split()[-1]
     prompt, output = float(facts["prompt"]), float(facts["output"])
-    base = {**base, "usage": "offline"}
+    beams = float(facts.get("beams", 1))  # every request is so many sequences over one prompt, of which one is answered
+    prompt /= beams
+    base = {**base, "usage": "offline", "units": beams}
     said = () if cell(row, "precision") else (f"precision = {base['settings'].formats.weights}",)
     base["chosen"] = (*said, "layout = the one of most throughput")
     if scenario == "singlestream":
         protocol, measured = Protocol("single", prompt, output), {"latency": number(row, "latency_ms_p90") * 1e-3}
     elif scenario == "offline":
-        protocol = Protocol("offline", prompt, output, requests=int(facts["requests"]))
+        protocol = Protocol("offline", prompt, output, requests=int(facts["requests"] * beams))
         measured = {"throughput": rate_of(row, number(row, "osl", output))}
     else:
         limits = tuple(float(value) for value in facts["limits"][scenario])
-        protocol = Protocol("server", prompt, output, requests=int(facts["requests"]), limits=(limits[0], limits[1]))
+        protocol = Protocol(
+            "server", prompt, output, requests=int(facts["requests"] * beams), limits=(limits[0], limits[1])
+        )
         measured = {"throughput": rate_of(row, number(row, "osl", output))}
     return Question(**base, replica=None, replicas=0, protocol=protocol, measured=measured)

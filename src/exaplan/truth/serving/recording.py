@@ -58,7 +58,8 @@ def _number(value: Any) -> Any:
 
 
 def _read(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Score]:
-    return {
-        name: Score(**{key: math.nan if value is None else value for key, value in found.items()})
-        for name, found in scores.items()
-    }
+    out = {}
+    for name, found in scores.items():
+        values: dict[str, Any] = {key: math.nan if value is None else value for key, value in found.items()}
+        out[name] = Score(**values)
+    return out

@@ -62,7 +62,7 @@ def _offline(posed: Posed) -> Mapping[str, float]:
     run = max(1, min(users, round(WAVES * seqs)))
     found = loop(case, step_table(case), protocol, run, 1)
     time = run * protocol.output / found.throughput + (users - run) * protocol.output / steady
-    return {"throughput": posed.copies * users * protocol.output / time}
+    return {"throughput": posed.copies * users * protocol.output / time / posed.question.units}
 
 
 def _steady(posed: Posed) -> Mapping[str, float]:
@@ -102,7 +102,7 @@ def _server(posed: Posed) -> Mapping[str, float]:
 
     kept, most = run(high)
     if kept:
-        return {"throughput": most * posed.copies}
+        return {"throughput": most * posed.copies / posed.question.units}
     best = run(low)[1]
     for _ in range(ROUNDS):
         middle = float(np.sqrt(low * high))
@@ -111,7 +111,7 @@ def _server(posed: Posed) -> Mapping[str, float]:
             low, best = middle, rate
         else:
             high = middle
-    return {"throughput": best * posed.copies}
+    return {"throughput": best * posed.copies / posed.question.units}
 
 
 def _open(posed: Posed) -> Mapping[str, float]:

@@ -86,7 +86,7 @@ def question(row: Mapping[str, str], row_id: str) -> Question:
         "label": label,
         "graphs": known.get("graphs"),
     }
-    shape = {"prompt": number(row, "isl"), "output": number(row, "osl"), "low": LOW}
+    shape: dict[str, Any] = {"prompt": number(row, "isl"), "output": number(row, "osl"), "low": LOW}
     if cell(row, "mode") == "disagg":
         return _disaggregated(row, base, shape, measured)
     replica, users = replica_of(row), int(number(row, "concurrency"))
@@ -100,7 +100,7 @@ def question(row: Mapping[str, str], row_id: str) -> Question:
 
 
 def _disaggregated(
-    row: Mapping[str, str], base: dict[str, Any], shape: dict[str, float], measured: dict[str, float]
+    row: Mapping[str, str], base: dict[str, Any], shape: dict[str, Any], measured: dict[str, float]
 ) -> Question:
     """A row whose prompts are read by workers of their own; their layouts stand in ``extra`` as JSON."""
     try:
@@ -109,7 +109,8 @@ def _disaggregated(
         copies, readers = extra["decode_num_workers"], extra["prefill_num_workers"]
     except (ValueError, KeyError) as error:
         raise Skip(f"disaggregated without the layout of its workers: {error}") from error
-    users, chosen = int(number(row, "concurrency", 0.0)), ()
+    chosen: tuple[str, ...] = ()
+    users = int(number(row, "concurrency", 0.0))
     if not users:
         users, chosen = extra["decode_batch_size"] * copies * decode.dp, ("concurrency = decode batch x copies",)
     return Question(
