@@ -232,6 +232,16 @@ def test_launch_lines_alone_go_to_stdout(monkeypatch: pytest.MonkeyPatch, verb: 
         assert done.exit_code == 0, done.output
 
 
+@pytest.mark.parametrize(("form", "name"), [("vllm", "vllm-v1"), ("sglang", "sglang"), ("trtllm", "trtllm")])
+def test_an_open_engine_is_that_of_the_launch_format(asked: list[ServeAsk], form: str, name: str) -> None:
+    """A given engine stays; what is held is said."""
+    done = run("plan", *SAID, "--launch", form)
+    assert asked[-1].engine.name == name
+    assert (f"the engine is held to {name}" in done.output) == (form != "vllm")
+    run("plan", *SAID, "--launch", form, "--engine", "pooled")
+    assert asked[-1].engine.name == "pooled"
+
+
 # ------------------------------------------------------------------------------------------------------- stopped
 
 

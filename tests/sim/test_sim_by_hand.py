@@ -168,7 +168,7 @@ def test_a_replica_that_is_starting_counts() -> None:
 @pytest.mark.parametrize(("users", "stops"), [(3, 0), (1, 1)])
 def test_replicas_stay_above_half_of_their_target(users: int, stops: int) -> None:
     """Two replicas with a target of 2 after a burst of 8: three users keep both, one lets one go after 5 s."""
-    burst, rest = [(10, 20, -1)] * 8, [(10, 400, -1)] * users
+    burst, rest = [(10, 20, -1)] * 8, [(10, 400, -1), (10, 100, -1), (10, 400, -1)][:users]
     whens = np.concatenate((np.full(8, 0.001), np.full(users, 0.5)))
     fleet = sim.Fleet(sim.Pool(table(), POLICY), autoscale=Autoscale(1, 2, 2.0, 0.1, 3.0))
     result = sim.run(fixed_load(np.array(burst + rest), whens=whens), fleet, plain=True)

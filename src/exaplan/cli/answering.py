@@ -127,9 +127,12 @@ def _held(
     known: Any,
     forms: Forms,
 ) -> Any:
-    """The question, held to what the launch format needs of a layout where the asker left it open."""
-    if forms.launch is None or question.work.kind != "training":
+    """The question, held to what the launch format needs of a layout, or of an engine, where the asker left it open."""
+    if forms.launch is None:
         return question
+    if question.work.kind != "training":
+        engine = _engine_of(forms.launch, question)
+        return read(ask, flags, [f"engine.name={engine}", *(sets or ())], known) if engine else question
     import json
 
     from exaplan.case import schedules_of
@@ -144,6 +147,17 @@ def _held(
         say(f"--launch {forms.launch}: the layout is held to {told}, which is what it can express")
     extra = [f"layout.{name}={json.dumps(value)}" for name, value in open_fields.items()]
     return read(ask, flags, [*extra, *(sets or ())], known)
+
+
+def _engine_of(form: str, question: Any) -> str:
+    """The engine that a launch format is of, where the asker named none; "" = nothing to hold to."""
+    from exaplan.report.launch import ENGINES
+
+    named = "name" in question.engine.model_fields_set
+    if named or form not in ENGINES or question.engine.name in ENGINES[form]:
+        return ""
+    say(f"--launch {form}: the engine is held to {ENGINES[form][0]}")
+    return ENGINES[form][0]
 
 
 def _document(made: Any, known: Any, forms: Forms) -> dict[str, Any]:
