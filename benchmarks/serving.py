@@ -4,8 +4,8 @@
     python benchmarks/serving.py --warm   compiles only
 
 One copy of a 70B model on eight H100, chunked prefill, at most 256 sequences, 1,024 tokens in and 256 out on average
-(lognormal lengths), Poisson arrivals at 95% of what a closed loop of full batches gets through; every iteration is timed
-by the full step model. Time is CPU time of the run, compiling and loading left out.
+(lognormal lengths), Poisson arrivals at 95% of what a closed loop of full batches gets through; every iteration is
+timed by the full step model. Time is CPU time of the run, compiling and loading left out.
 """
 
 from __future__ import annotations
