@@ -95,7 +95,7 @@ FOUND = {
     "ascend-910b-decode": "garbled",
     "deepseek-margin": "holds",
     "chat-of-20-dollars": "wrong",
-    "deepseek-node-decode": "holds",
+    "deepseek-node-decode": "not sourced",
     "deepseek-node-prefill": "holds",
     "kv-of-ten-million": "wrong",
     "llama-70b-two-4090": "holds",

@@ -135,5 +135,5 @@ def test_the_face_has_only_what_it_says() -> None:
     """Every name of ``__all__`` can be had from the face; another one is an AttributeError."""
     assert set(exaplan.__all__) <= set(dir(exaplan))
     assert exaplan.plan is plan and exaplan.estimate is estimate
-    with pytest.raises(AttributeError, match="no attribute 'simulate'"):
-        exaplan.simulate  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'buildout'"):
+        exaplan.buildout  # type: ignore[attr-defined]  # noqa: B018
