@@ -149,10 +149,10 @@ def test_throughput_table_is_an_offline_run() -> None:
 
 def test_experts_of_the_tables_of_1_0_run_with_data_parallel_attention() -> None:
     """From 1.0 on the tables' tp of a model with experts counts attention ranks."""
-    found = published_question(
-        model="qwen3-235b-a22b", framework="TensorRT-LLM 1.0 (PyTorch backend)", n_chips="8", tp="8"
-    )
+    row = {"model": "qwen3-235b-a22b", "framework": "TensorRT-LLM 1.0 (PyTorch backend)", "n_chips": "8", "tp": "8"}
+    found = published_question(**row, params_total="235e9", params_active="22e9")
     assert found.replica == Replica(tp=1, dp=8, ep=8)
+    assert published_question(**row, params_total="235e9", params_active="235e9").replica == Replica(tp=8)
 
 
 def test_mlperf_rows_take_data_set_and_limits() -> None:

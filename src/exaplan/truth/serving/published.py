@@ -99,7 +99,8 @@ def _tables(row: Mapping[str, str], base: dict[str, Any]) -> Question:
     isl, osl = number(row, "isl"), number(row, "osl")
     total = protocols()["requests"].get(f"{isl:.0f}x{osl:.0f}", 1500)
     replica = layout_of(row, base["chips"])
-    if base["engine"] == "trtllm" and "moe" in base["model"].lower() + _experts(base["model"]) and replica.tp > 1:
+    mixture = 0.0 < number(row, "params_active", 0.0) < number(row, "params_total", 0.0)
+    if base["engine"] == "trtllm" and mixture and replica.tp > 1:  # the tables run experts with attention ranks
         replica = Replica(tp=1, pp=replica.pp, dp=replica.tp, ep=replica.tp)
     return Question(
         **base,
@@ -109,11 +110,6 @@ def _tables(row: Mapping[str, str], base: dict[str, Any]) -> Question:
         measured={"throughput": number(row, "output_tok_s")},
         usage="offline",
     )
-
-
-def _experts(model: str) -> str:
-    """ "moe" for the models of these tables that have experts."""
-    return "moe" if any(part in model for part in ("mixtral", "-a3b", "-a22b", "scout", "deepseek", "gpt-oss")) else ""
 
 
 def _chat(row: Mapping[str, str], base: dict[str, Any]) -> Question:
